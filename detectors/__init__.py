@@ -1,0 +1,1 @@
+"""Pure functions from a batch of documents to scores and evidence. Never imports Beam."""

@@ -1,0 +1,1 @@
+"""Data at rest: columns, evidence, configuration, failures and manifests."""

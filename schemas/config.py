@@ -1,0 +1,167 @@
+"""CurateConfig: what a run does, as data. Unknown keys are errors; the JSON Schema is exported for editors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the message says where and what to do."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ReadConfig(_Model):
+    """Bounds of reading, in bytes, and the columns of text tables."""
+
+    max_body_bytes: int = Field(16 << 20, gt=0, description="largest payload of a page after decoding; larger fails")
+    max_record_bytes: int = Field(64 << 20, gt=0, description="largest record block in an archive; larger fails")
+    id_column: str = Field("id", description="id column of text tables")
+    text_column: str = Field("text", description="text column of text tables")
+    url_column: str = Field("url", description="address column of text tables, where present")
+    fetched_at_column: str = Field("fetched_at", description="capture time column of text tables, where present")
+    table_root: str = Field("https://data.commoncrawl.org/", description="root of relative names in offset tables")
+
+
+class ExtractConfig(_Model):
+    """How HTML becomes text."""
+
+    extractor: str = Field("resiliparse", description="resiliparse, or trafilatura (needs headwater[trafilatura])")
+    cpu_seconds: float = Field(10.0, gt=0, description="CPU time that one page may burn before it is a failure")
+
+
+class LanguageConfig(_Model):
+    """Which model says the language."""
+
+    model: str = Field("lid176", description="lid176 (embedded), or path or URL of a fastText model")
+    sha256: str | None = Field(None, description="digest of the model; required with a URL")
+
+
+class UrlFilterConfig(_Model):
+    """Lists in the UT1 format, and words in addresses."""
+
+    lists: tuple[str, ...] = Field((), description="folders or tar.gz of `domains` and `urls` files")
+    banned_words: tuple[str, ...] = Field((), description="one of these words in an address drops the page")
+    banned_subwords: tuple[str, ...] = Field((), description="one of these anywhere in an address drops the page")
+    soft_words: tuple[str, ...] = Field((), description="two of these words in an address drop the page")
+
+
+class QualityConfig(_Model):
+    """Named profile of rules over the stored signals."""
+
+    profile: Literal["none", "gopher", "c4", "c4_paper", "fineweb", "refinedweb"] = Field(
+        "gopher", description="rules that a kept page passes"
+    )
+    repetition: Literal["datatrove", "dolma", "dclm", "rpv2"] | None = Field(
+        None, description="whose definition of the Gopher repetition signals; null takes the profile's own"
+    )
+    thresholds: dict[str, float | None] = Field(
+        {}, description="other thresholds by rule, e.g. gopher_top_2_gram: 0.25; null switches a rule off"
+    )
+    language_thresholds: dict[str, dict[str, float | None]] = Field(
+        {}, description="thresholds by language (ISO 639-3), then by rule"
+    )
+
+
+class LanguagePolicy(_Model):
+    """Languages that are kept, and how sure the model must be."""
+
+    keep: tuple[str, ...] = Field((), description="ISO 639-3 codes to keep; empty keeps all")
+    minimum_score: float = Field(0.0, ge=0, le=1, description="smallest language_score, any language")
+    minimum_scores: dict[str, float] = Field({}, description="smallest language_score by ISO 639-3 code")
+
+
+class DuplicatePolicy(_Model):
+    """Which copies go."""
+
+    url: bool = Field(True, description="keep one capture of an address")
+    exact: bool = Field(True, description="keep one of the pages with equal normalised text")
+    near: bool = Field(True, description="keep one of a cluster of near duplicates")
+    shape: Literal["14x8", "20x13", "26x11", "17x15"] = Field("14x8", description="MinHash bands x rows")
+    seed: int = Field(1, description="seed of the permutations")
+    keep: Literal["longest", "newest", "oldest"] = Field("longest", description="page that stands for its cluster")
+    keep_capture: Literal["newest", "oldest"] = Field("newest", description="capture that stands for its address")
+
+
+class Policy(_Model):
+    """Decisions over stored evidence; changing it never needs another crawl pass."""
+
+    minimum_words: int = Field(1, ge=0, description="pages with fewer words are dropped (no_text)")
+    languages: LanguagePolicy = LanguagePolicy()
+    drop_opt_outs: tuple[str, ...] = Field(
+        (), description="opt-outs that drop a page, e.g. noai, tdm-reservation; all are stored in `rights`"
+    )
+    drop_labels: tuple[Literal["machine_translated", "ai_generated", "unknown"], ...] = Field(
+        (), description="provenance labels that drop a page"
+    )
+    duplicates: DuplicatePolicy = DuplicatePolicy()
+    validation_share: float = Field(0.01, ge=0, le=1, description="share of clusters in the validation split")
+    test_share: float = Field(0.01, ge=0, le=1, description="share of clusters in the test split")
+    split_seed: str = Field("headwater", description="changes which clusters fall into which split")
+
+    @model_validator(mode="after")
+    def _shares(self) -> Policy:
+        if self.validation_share + self.test_share > 1:
+            raise ValueError("validation_share + test_share is over 1; lower one of them")
+        return self
+
+
+class OutputConfig(_Model):
+    """Shape of the files."""
+
+    file_bytes: int = Field(128 << 20, gt=0, description="aim for this many bytes of rows (uncompressed) in a file")
+    max_failed_share: float = Field(
+        0.1, ge=0, le=1, description="more failed pages and regions than this share of pages: exit code 3"
+    )
+
+
+class CurateConfig(_Model):
+    """Everything that decides the bytes of a run. Workers, split size and runner do not, and are not here."""
+
+    read: ReadConfig = ReadConfig()
+    extract: ExtractConfig = ExtractConfig()
+    language: LanguageConfig = LanguageConfig()
+    url_filter: UrlFilterConfig = UrlFilterConfig()
+    quality: QualityConfig = QualityConfig()
+    policy: Policy = Policy()
+    output: OutputConfig = OutputConfig()
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready values, every default spelled out."""
+        return self.model_dump(mode="json")
+
+
+def load_config(path: str | Path | None) -> CurateConfig:
+    """The configuration in a YAML (or JSON) file, or the defaults.
+
+    Raises:
+        ConfigError: no such file, not YAML, unknown keys, values out of range; names the key and what is allowed.
+    """
+    if path is None:
+        return CurateConfig()
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); give the path of a YAML file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML ({error})") from None
+    if values is None:
+        return CurateConfig()
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected keys such as `policy:` at the top, found a {type(values).__name__}")
+    try:
+        return CurateConfig.model_validate(values)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise ConfigError(f"{path} cannot be used:\n" + "\n".join(lines)) from None
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of the configuration file."""
+    return CurateConfig.model_json_schema()
