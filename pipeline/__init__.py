@@ -1,0 +1,1 @@
+"""Beam and the command line: reading, annotation, deduplication, decisions, writing."""
