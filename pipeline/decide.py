@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
-from detectors.features.minhash import band_keys
+from detectors.features.minhash import SHAPES, band_keys
 from detectors.features.url_key import url_key
 from detectors.quality.profiles import Profile, evaluate, profile
 from pipeline.annotate import ShardReport
@@ -197,8 +197,8 @@ def _bands(table: pa.Table, policy: DuplicatePolicy) -> pa.Array:
     known = [row for row, signature in enumerate(signatures) if signature is not None]
     bands: list[Any] = [None] * table.num_rows
     if known:
-        matrix = np.frombuffer(b"".join(signatures[row] for row in known), "<u4").reshape(len(known), -1)
-        for row, values in zip(known, band_keys(matrix, policy.shape), strict=True):
+        matrix = np.frombuffer(b"".join(signatures[row] for row in known), "<u4").reshape(len(known), -1).copy()
+        for row, values in zip(known, band_keys(matrix, SHAPES[policy.shape]), strict=True):
             bands[row] = values
     return pa.array(bands, pa.list_(pa.uint64()))
 

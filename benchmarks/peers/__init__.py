@@ -1,0 +1,1 @@
+"""Parts of `benchmarks/peers.py`: inputs, environments, measurement, arms and the table."""

@@ -1,0 +1,80 @@
+"""Content hash and MinHash signature of each document: the keys of exact and near-duplicate matching."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+
+from detectors.api import FeatureCache, Signals
+from detectors.features import minhash
+from detectors.features.tokens import KIND_WORD, TOKENS_VERSION, Tokens, tokens, unicode_version, warm
+
+
+class Duplicates:
+    """Keys of the text of a page.
+
+    Outputs: `content_hash` (16 bytes, xxh3-128 of the words: equal for texts that differ only in case, spaces and
+    the punctuation between words), `minhash` (little-endian uint32 per permutation) and `words` (number of words). Both keys are null
+    for a text without words.
+    """
+
+    def __init__(self, shape: str = minhash.DEFAULT_SHAPE, seed: int = 1) -> None:
+        self.name = "duplicates"
+        self.version = 1
+        self.shape = minhash.SHAPES[shape]
+        self.seed = seed
+        self.columns = frozenset({"text"})
+        self.outputs: Mapping[str, pa.DataType] = {
+            "content_hash": pa.binary(16),
+            "minhash": pa.binary(4 * self.shape.size),
+            "words": pa.int32(),
+        }
+
+    def setup(self) -> None:
+        """Compile or load native code."""
+        warm()
+
+    def __call__(self, batch: pa.RecordBatch, features: FeatureCache) -> Signals:
+        """Keys of the batch; no evidence."""
+        found = tokens(features)
+        rows, words = minhash.signatures_and_words(found, self.shape, self.seed)
+        valid = words > 0
+        columns = {
+            "content_hash": pa.array(content_hashes(found), type=pa.binary(16)),
+            "minhash": fixed_binary(rows.astype("<u4", copy=False), valid),
+            "words": pa.array(words, type=pa.int32()),
+        }
+        return Signals(columns)
+
+    def parameters(self) -> Mapping[str, Any]:
+        """Shape, seed and the versions of the tokeniser and its character data."""
+        return {
+            "shape": str(self.shape),
+            "seed": self.seed,
+            "shingle_words": minhash.WORDS_PER_SHINGLE,
+            "tokens": TOKENS_VERSION,
+            "unicode": unicode_version(),
+        }
+
+
+def content_hashes(found: Tokens) -> list[bytes | None]:
+    """xxh3-128 over the little-endian 64-bit hashes of the folded words, by document; null without words."""
+    is_word = (found.kind & KIND_WORD) != 0
+    words = found.hash[is_word].astype("<u8", copy=False)
+    bounds = np.concatenate((np.zeros(1, np.int64), np.cumsum(is_word)))[found.doc_token].tolist()
+    view = memoryview(words.tobytes())
+    return [
+        xxhash.xxh3_128_digest(view[8 * first : 8 * last]) if last > first else None for first, last in pairwise(bounds)
+    ]
+
+
+def fixed_binary(rows: np.ndarray[Any, Any], valid: np.ndarray[Any, Any]) -> pa.Array:
+    """Rows of a C-ordered matrix as fixed-size binary; null where not `valid`."""
+    kind = pa.binary(rows.shape[1] * rows.itemsize)
+    bitmap = pa.py_buffer(np.packbits(valid, bitorder="little").tobytes())
+    return pa.Array.from_buffers(kind, len(rows), [bitmap, pa.py_buffer(np.ascontiguousarray(rows))])

@@ -1,0 +1,236 @@
+"""Native code of the token array and of MinHash. Imported late: compiling takes seconds, loading a fraction of one.
+
+Everything is `uint64` or `int64`; a mix of both would silently become `float64`, hence the typed constants.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+SPACE, LETTER, NUMBER, MARK, ALONE, IGNORED = 1, 2, 3, 4, 5, 6  # low three bits of the character table
+WORD, ALPHA, FIRST, SINGLE = 1, 2, 4, 8  # bits of a token's kind, see tokens.py
+
+SEED = np.uint64(0x9E3779B97F4A7C15)  # odd 64-bit constants of splitmix64 and MurmurHash3's finaliser
+STEP = np.uint64(0xBF58476D1CE4E5B9)
+MIX1 = np.uint64(0xFF51AFD7ED558CCD)
+MIX2 = np.uint64(0xC4CEB9FE1A85EC53)
+S32 = np.uint64(32)
+S33 = np.uint64(33)
+LOW32 = np.uint64(0xFFFFFFFF)
+FMIX1 = np.uint64(0x85EBCA6B)
+FMIX2 = np.uint64(0xC2B2AE35)
+S13 = np.uint64(13)
+S16 = np.uint64(16)
+
+
+@njit(cache=True)
+def finish(h: Any) -> Any:
+    """MurmurHash3's 64-bit finaliser: spreads a rolling hash over all bits."""
+    h ^= h >> S33
+    h *= MIX1
+    h ^= h >> S33
+    h *= MIX2
+    return h ^ (h >> S33)
+
+
+@njit(cache=True)
+def step(h: Any, value: Any) -> Any:
+    """One more element of a rolling hash; a bijection of `h`, and of `value`."""
+    h = (h ^ value) * STEP
+    return h ^ (h >> S32)
+
+
+@njit(cache=True)
+def joins(c: Any, letter: Any, following: Any) -> Any:
+    """Whether a symbol between a letter (else a number) and a character of class `following` is part of the word."""
+    if c == 0x2E:  # full stop
+        return following == (LETTER if letter else NUMBER)
+    if c in (0x27, 0x2019):  # apostrophes
+        return letter and following == LETTER
+    if c == 0x2C:  # comma
+        return not letter and following == NUMBER
+    return c == 0x5F and following in (LETTER, NUMBER)  # low line
+
+
+@njit(
+    "Tuple((i8,i8))(u4[::1],i8[::1],u1[::1],u4[::1],i4[::1],i4[::1],u8[::1],u8[::1],u1[::1],i8[::1],"
+    "i4[::1],i4[::1],i4[::1],i4[::1],i8[::1],u8[::1],i8[::1])",
+    cache=True,
+)
+def tokenise(
+    chars: Any,
+    doc_start: Any,
+    table: Any,
+    fold: Any,
+    start: Any,
+    end: Any,
+    hashes: Any,
+    exact: Any,
+    kind: Any,
+    doc_token: Any,
+    line_start: Any,
+    line_end: Any,
+    line_first: Any,
+    line_last: Any,
+    line_token: Any,
+    line_hash: Any,
+    doc_line: Any,
+) -> Any:
+    """Fills the token and line arrays; returns the number of tokens and of lines."""
+    nt = 0
+    nl = 0
+    for d in range(len(doc_start) - 1):
+        doc_token[d] = nt
+        doc_line[d] = nl
+        i = doc_start[d]
+        stop = doc_start[d + 1]
+        if i == stop:
+            continue
+        line_start[nl] = i
+        line_token[nl] = nt
+        first = i
+        last = i
+        seen = False
+        words = False
+        rolling = SEED
+        spaced = True
+        while True:
+            if i == stop or chars[i] == 10:
+                line_end[nl] = i
+                line_first[nl] = first if seen else i
+                line_last[nl] = last if seen else i
+                line_hash[nl] = finish(rolling) if words else np.uint64(0)
+                nl += 1
+                if i == stop:
+                    break
+                i += 1
+                line_start[nl] = i
+                line_token[nl] = nt
+                seen = False
+                words = False
+                rolling = SEED
+                spaced = True
+                continue
+            c = chars[i]
+            lex = table[c] & 7
+            if lex == SPACE:
+                spaced = True
+                i += 1
+                continue
+            if not seen:
+                seen = True
+                first = i
+            start[nt] = i
+            h = SEED
+            r = SEED
+            bits = FIRST if spaced else 0
+            spaced = False
+            if lex in (LETTER, NUMBER):
+                bits |= WORD
+                letter = False
+                while i < stop:
+                    c = chars[i]
+                    lex = table[c] & 7
+                    if lex in (LETTER, NUMBER, MARK):
+                        h = step(h, np.uint64(fold[c]))
+                        r = step(r, np.uint64(c))
+                        if lex == LETTER:
+                            letter = True
+                            bits |= ALPHA
+                        elif lex == NUMBER:
+                            letter = False
+                    elif lex == IGNORED:
+                        pass
+                    elif i + 1 < stop and joins(c, letter, table[chars[i + 1]] & 7):
+                        if c == 0x2019:
+                            c = np.uint32(0x27)
+                        h = step(h, np.uint64(c))
+                        r = step(r, np.uint64(c))
+                    else:
+                        break
+                    i += 1
+            else:
+                if lex == ALONE:
+                    bits |= WORD | ALPHA | SINGLE
+                    h = step(h, np.uint64(fold[c]))
+                    r = step(r, np.uint64(c))
+                    i += 1
+                else:
+                    same = c
+                    while i < stop and chars[i] == same:
+                        h = step(h, np.uint64(same))
+                        i += 1
+                    r = h
+                while i < stop:
+                    c = chars[i]
+                    lex = table[c] & 7
+                    if lex == MARK:
+                        h = step(h, np.uint64(fold[c]))
+                        r = step(r, np.uint64(c))
+                    elif lex != IGNORED:
+                        break
+                    i += 1
+            end[nt] = i
+            last = i
+            h = finish(h)
+            hashes[nt] = h
+            exact[nt] = finish(r)
+            kind[nt] = bits
+            if bits & WORD:
+                words = True
+                rolling = step(rolling, h)
+            nt += 1
+    doc_token[len(doc_start) - 1] = nt
+    doc_line[len(doc_start) - 1] = nl
+    line_token[nl] = nt
+    return nt, nl
+
+
+@njit("void(u8[::1],u1[::1],i8[::1],u4[::1],u4[::1],i8,u4[:,::1],i4[::1])", cache=True)
+def minhash(hashes: Any, kind: Any, doc_token: Any, a: Any, b: Any, size: Any, out: Any, words: Any) -> None:
+    """Minimum per permutation over the shingles of `size` words; `words` gets the number of words."""
+    most = 0
+    for d in range(len(doc_token) - 1):
+        most = max(most, doc_token[d + 1] - doc_token[d])
+    buffer = np.empty(most, np.uint64)
+    perms = len(a)
+    low = np.empty(perms, np.uint32)
+    for d in range(len(doc_token) - 1):
+        n = 0
+        for t in range(doc_token[d], doc_token[d + 1]):
+            if kind[t] & WORD:
+                buffer[n] = hashes[t]
+                n += 1
+        words[d] = n
+        low[:] = 0xFFFFFFFF
+        width = min(size, n)
+        shingles = n - width + 1 if n > 0 else 0
+        for s in range(shingles):
+            h = SEED
+            for w in range(width):
+                h = step(h, buffer[s + w])
+            v = finish(h) & LOW32
+            v ^= v >> S16  # MurmurHash3's 32-bit finaliser, as datasketch mixes its input in scheme affine32
+            v = (v * FMIX1) & LOW32
+            v ^= v >> S13
+            v = (v * FMIX2) & LOW32
+            v ^= v >> S16
+            x = np.uint32(v)
+            for k in range(perms):
+                p = np.uint32(a[k] * x + b[k])
+                low[k] = min(low[k], p)
+        out[d] = low
+
+
+@njit("void(u4[:,::1],i8,i8,u8[:,::1])", cache=True)
+def band_hashes(signatures: Any, bands: Any, rows: Any, out: Any) -> None:
+    """One 64-bit key per band: a rolling hash of the band's rows that starts from the band's number."""
+    for d in range(signatures.shape[0]):
+        for band in range(bands):
+            h = step(SEED, np.uint64(band))
+            for r in range(band * rows, band * rows + rows):
+                h = step(h, np.uint64(signatures[d, r]))
+            out[d, band] = finish(h)

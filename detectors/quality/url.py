@@ -1,0 +1,205 @@
+"""URL filter: block lists of domains and URLs in UT1 format, and lists of words in the address.
+
+No list is shipped: licences differ and lists age. Paths are given by the user, read in `setup()`, and their digests are
+part of `parameters()`. The University of Toulouse's UT1 lists (`adult`, `phishing`, …) have one folder a category with
+the files `domains` and `urls`; a folder of such folders, one such folder, or a `.tar.gz` of either is accepted.
+
+Order of the rules (after datatrove `url_filter.py` and DCLM's RefinedWeb recipe): domain, URL, banned word, soft words,
+banned part of a word. Unlike datatrove, a listed domain also blocks its subdomains at any depth, a listed URL blocks
+what is under it (as squidGuard, for which UT1 is made), and words are compared in lower case.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+MAX_URL = 4096  # characters looked at; longer addresses are cut
+MAX_SEGMENTS = 32  # path segments looked at
+_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:/*|^//+", re.I)
+_NOT_WORD = re.compile(r"[^a-z0-9]+")
+
+
+def normalise(url: str) -> tuple[str, str]:
+    """Host and rest of an address: no scheme, user, `www.`, port, fragment or final slash; host in lower case.
+
+    >>> normalise("HTTPS://www.Example.org:443/a/?b=1#c")
+    ('example.org', 'a/?b=1')
+    """
+    bare = _SCHEME.sub("", url.strip()[:MAX_URL], count=1).split("#", 1)[0]
+    split = re.search(r"[/?\\]", bare)
+    host, rest = (bare[: split.start()], bare[split.start() :]) if split else (bare, "")
+    host = host.rpartition("@")[2].lower()
+    if not host.startswith("["):  # an IPv6 address keeps its colons
+        host = host.partition(":")[0]
+    host = host.removeprefix("www.").rstrip(".")
+    return host, rest.lstrip("/\\").rstrip("/")
+
+
+def parents(host: str) -> Iterator[str]:
+    """The host and its parent domains of two labels or more; of an IP address only itself."""
+    yield host
+    if re.fullmatch(r"[\d.]+|\[.*", host):
+        return
+    labels = host.split(".")[-MAX_SEGMENTS:]
+    for i in range(len(labels) - 1):
+        domain = ".".join(labels[i:])
+        if domain != host:
+            yield domain
+
+
+class UrlFilter:
+    """Says why an address is blocked: `check(url)` gives `url_domain`, `url_listed`, `url_banned_word`,
+    `url_soft_words`, `url_banned_subword`, or None.
+
+    `lists` are UT1 paths, `categories` restricts them by folder name. `banned_words` are whole words of the address,
+    `banned_subwords` parts of it (letters and digits only are compared), `soft_words` block from `soft_threshold`
+    different ones on (2 in FineWeb and RefinedWeb).
+    """
+
+    def __init__(
+        self,
+        lists: Sequence[str | Path] = (),
+        categories: Iterable[str] | None = None,
+        banned_words: Iterable[str] = (),
+        banned_subwords: Iterable[str] = (),
+        soft_words: Iterable[str] = (),
+        soft_threshold: int = 2,
+    ) -> None:
+        self.lists = tuple(str(path) for path in lists)
+        self.categories = None if categories is None else frozenset(categories)
+        self.banned_words = _words(banned_words)
+        self.banned_subwords = _words(banned_subwords)
+        self.soft_words = _words(soft_words)
+        self.soft_threshold = soft_threshold
+        self._domains: npt.NDArray[np.uint64] | None = None
+        self._urls: npt.NDArray[np.uint64] | None = None
+        self._digest: str | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_domains": None, "_urls": None}  # loaded state is never pickled
+
+    def setup(self) -> None:
+        """Read the lists.
+
+        Raises:
+            FileNotFoundError: a path of `lists` does not exist, or has no file `domains` or `urls`.
+        """
+        if self._domains is not None:
+            return
+        found: dict[str, list[int]] = {"domains": [], "urls": []}
+        digest = hashlib.sha256()
+        for path in self.lists:
+            entries = 0
+            for category, kind, data in _files(Path(path)):
+                if self.categories is not None and category not in self.categories:
+                    continue
+                entries += 1
+                digest.update(f"{category}/{kind}:{len(data)}\n".encode() + data)
+                found[kind].extend(_entries(kind, data))
+            if not entries:
+                raise FileNotFoundError(f"{path} has no file 'domains' or 'urls' of the chosen categories")
+        self._digest = digest.hexdigest()[:16]
+        self._urls = np.unique(np.array(found["urls"], dtype=np.uint64))
+        self._domains = np.unique(np.array(found["domains"], dtype=np.uint64))
+
+    def check(self, url: str | None) -> str | None:
+        """Reason why the address is blocked, or None. An address that is missing is not blocked."""
+        if not url:
+            return None
+        self.setup()
+        host, rest = normalise(url)
+        if any(_in(self._domains, domain) for domain in parents(host)):
+            return "url_domain"
+        if self._urls is not None and len(self._urls) and any(_in(self._urls, key) for key in _keys(host, rest)):
+            return "url_listed"
+        if not (self.banned_words or self.soft_words or self.banned_subwords):
+            return None
+        plain = unquote(f"{host}/{rest}").lower()
+        words = set(_NOT_WORD.split(plain))
+        if not self.banned_words.isdisjoint(words):
+            return "url_banned_word"
+        if self.soft_words and len(self.soft_words & words) >= self.soft_threshold:
+            return "url_soft_words"
+        joined = _NOT_WORD.sub("", plain)
+        if any(part in joined for part in self.banned_subwords):
+            return "url_banned_subword"
+        return None
+
+    def parameters(self) -> Mapping[str, Any]:
+        """Word lists and the digest of the block lists (reads them)."""
+        self.setup()
+        return {
+            "lists": self._digest,
+            "categories": None if self.categories is None else sorted(self.categories),
+            "banned_words": sorted(self.banned_words),
+            "banned_subwords": sorted(self.banned_subwords),
+            "soft_words": sorted(self.soft_words),
+            "soft_threshold": self.soft_threshold,
+        }
+
+
+def read_words(path: str | Path) -> list[str]:
+    """Words of a list file: one a line, `#` starts a comment line."""
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _words(words: Iterable[str]) -> frozenset[str]:
+    """Letters and digits of each word, in lower case; words without any are left out."""
+    return frozenset(filter(None, (_NOT_WORD.sub("", word.lower()) for word in words)))
+
+
+def _keys(host: str, rest: str) -> Iterator[str]:
+    """The address and what it lies under, longest first; never the host alone."""
+    whole = f"{host}/{rest}"
+    yield whole
+    path = rest.partition("?")[0].rstrip("/")
+    segments = path.split("/")[:MAX_SEGMENTS]
+    for n in range(len(segments), 0, -1):
+        if segments[0]:
+            yield f"{host}/{'/'.join(segments[:n])}"
+
+
+def _entries(kind: str, data: bytes) -> Iterator[int]:
+    for line in data.decode("utf-8", "replace").splitlines():
+        entry = line.strip()
+        if not entry or entry.startswith("#"):
+            continue
+        host, rest = normalise(entry)
+        if kind == "domains":
+            yield xxhash.xxh3_64_intdigest(host.encode())
+        elif rest:
+            yield xxhash.xxh3_64_intdigest(f"{host}/{rest}".encode())
+
+
+def _in(hashes: npt.NDArray[np.uint64] | None, key: str) -> bool:
+    if hashes is None or not len(hashes):
+        return False
+    value = np.uint64(xxhash.xxh3_64_intdigest(key.encode("utf-8", "surrogatepass")))
+    place = int(np.searchsorted(hashes, value))
+    return place < len(hashes) and bool(hashes[place] == value)
+
+
+def _files(path: Path) -> Iterator[tuple[str, str, bytes]]:
+    """Category, kind and content of each list file, in order of name."""
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            if file.name in ("domains", "urls") and file.is_file():
+                yield file.parent.name, file.name, file.read_bytes()
+        return
+    with tarfile.open(path, "r:*") as archive:  # members are read, never written to disk
+        members = [m for m in archive.getmembers() if m.isfile() and Path(m.name).name in ("domains", "urls")]
+        for member in sorted(members, key=lambda m: m.name):
+            content = archive.extractfile(member)
+            if content is not None:
+                yield Path(member.name).parent.name, Path(member.name).name, content.read()

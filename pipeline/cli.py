@@ -1,0 +1,315 @@
+"""The `headwater` command. Beam is imported only by the command that needs it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from pipeline.progress import Reporter
+from pipeline.read.storage import InputError
+from pipeline.runs import RunError, headwater_version, verify_run
+from schemas.config import ConfigError, CurateConfig, load_config
+
+EXIT_DONE, EXIT_USAGE, EXIT_FAILURES, EXIT_VERIFY, EXIT_INTERRUPTED = 0, 2, 3, 4, 5
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class ByteSize(click.ParamType):
+    """A number of bytes, with an optional suffix K, M, G, T (powers of 1024)."""
+
+    name = "bytes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse `64M`, `1G`, `1048576`."""
+        text = str(value).strip().upper().removesuffix("B").removesuffix("I")
+        factor = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}.get(text[-1:], 1)
+        try:
+            size = int(float(text[:-1] if factor > 1 else text) * factor)
+        except ValueError:
+            self.fail(f"{value!r} is no size; write for example 64M", param, ctx)
+        if size <= 0:
+            self.fail("the size must be over 0", param, ctx)
+        return size
+
+
+def common_options(command: F) -> F:
+    """Options that every command has."""
+    for option in (
+        click.option("--json-log", is_flag=True, help="Messages as JSON lines."),
+        click.option("--quiet", is_flag=True, help="No progress and no messages but errors."),
+    ):
+        command = option(command)
+    return command
+
+
+def input_options(command: F) -> F:
+    """Options of commands that read input."""
+    for option in (
+        click.option("--fetched-at-column", help="Capture time column of text tables (default fetched_at)."),
+        click.option("--url-column", help="Address column of text tables (default url)."),
+        click.option("--text-column", help="Text column of text tables (default text)."),
+        click.option("--id-column", help="Id column of text tables (default id)."),
+        click.option(
+            "--split-size", type=ByteSize(), help="Bytes of input that are one unit of work (default: chosen)."
+        ),
+        click.option("--workers", type=click.IntRange(1), help="Child processes (default: one per core)."),
+        click.option("--config", "config_path", type=click.Path(dir_okay=False), help="Configuration, YAML."),
+    ):
+        command = option(command)
+    return command
+
+
+class Interrupted(Exception):
+    """The run was asked to stop."""
+
+
+@contextlib.contextmanager
+def stopping_on_signals() -> Iterator[list[int]]:
+    """Turn Ctrl-C and termination into `Interrupted`; the list holds the signals that came."""
+    came: list[int] = []
+
+    def stop(number: int, _: Any) -> None:
+        came.append(number)
+        raise Interrupted
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(headwater_version(), prog_name="headwater")
+def cli() -> None:
+    """Curated training text from web archives, with the origin of every document on record.
+
+    \b
+    headwater curate --output out                       the bundled sample
+    headwater curate crawl/*.warc.gz --output out       your archives
+    headwater verify out                                recount and rehash a run
+
+    Exit codes: 0 done, 2 usage or configuration, 3 too many failures, 4 verification failed,
+    5 interrupted (the same command goes on).
+    """
+
+
+@cli.command(epilog="Options after -- go to Apache Beam: headwater curate IN --output OUT -- --runner=PortableRunner")
+@click.argument("inputs", nargs=-1, metavar="[INPUT]...")
+@click.option(
+    "--output", required=True, type=click.Path(), help="Folder of the run; made if missing, resumed if unfinished."
+)
+@click.option("--keep-staged", is_flag=True, help="Keep the staged shards of the run.")
+@input_options
+@common_options
+@click.pass_context
+def curate(ctx: click.Context, inputs: tuple[str, ...], output: str, keep_staged: bool, **options: Any) -> None:
+    """Curate archives into Parquet splits with provenance; without INPUT, the bundled sample.
+
+    INPUT is a file, folder, glob or address (s3://, gs://, https://): WARC, ARC or WET, compressed or not; a table
+    (Parquet, CSV, JSONL) of file, offset and length; a Parquet or JSONL table that holds text; or a crawl of Common
+    Crawl, cc:CC-MAIN-2024-10?warcs=0:10.
+    """
+    from pipeline.job import curate_job
+
+    reporter = Reporter(options["quiet"], options["json_log"])
+    config = _config(options)
+    ctx.exit(
+        curate_job(
+            list(inputs),
+            Path(output),
+            config,
+            workers=options["workers"] or _cores(),
+            split_size=options["split_size"],
+            beam_options=list(ctx.obj or []),
+            reporter=reporter,
+            keep_staged=keep_staged,
+        )
+    )
+
+
+@cli.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "--output", required=True, type=click.Path(), help="FILE.parquet, FILE.jsonl, or - for JSONL on standard output."
+)
+@input_options
+@common_options
+@click.pass_context
+def extract(ctx: click.Context, inputs: tuple[str, ...], output: str, **options: Any) -> None:
+    """Main text and page signals of every page; nothing is filtered, one row a page."""
+    ctx.exit(_tabulate("extract", inputs, output, options))
+
+
+@cli.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "--output", required=True, type=click.Path(), help="FILE.parquet, FILE.jsonl, or - for JSONL on standard output."
+)
+@input_options
+@common_options
+@click.pass_context
+def score(ctx: click.Context, inputs: tuple[str, ...], output: str, **options: Any) -> None:
+    """Every detector on every document; nothing is filtered or deduplicated, rows out = rows in."""
+    ctx.exit(_tabulate("score", inputs, output, options))
+
+
+@cli.command()
+@click.argument("run", type=click.Path())
+@common_options
+@click.pass_context
+def verify(ctx: click.Context, run: str, **options: Any) -> None:
+    """Recount and rehash a finished run."""
+    reporter = Reporter(options["quiet"], options["json_log"])
+    began = time.monotonic()
+    problems = verify_run(run)
+    for problem in problems:
+        click.echo(problem)
+    if problems:
+        reporter.say(f"{run}: {len(problems)} problems; the files are not those that the run wrote")
+        ctx.exit(EXIT_VERIFY)
+    reporter.say(f"{run}: every file and count is as run.json says ({time.monotonic() - began:.1f} s)")
+
+
+@cli.group()
+def config() -> None:
+    """Configuration files."""
+
+
+@config.command("show")
+@click.argument("path", required=False, type=click.Path(dir_okay=False))
+def config_show(path: str | None) -> None:
+    """The configuration with every default spelled out, as YAML."""
+    import yaml
+
+    click.echo(yaml.safe_dump(load_config(path).plain(), sort_keys=False, allow_unicode=True), nl=False)
+
+
+@config.command("schema")
+def config_schema() -> None:
+    """JSON Schema of the configuration, for editors."""
+    import json
+
+    from schemas.config import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+@cli.group()
+def detectors() -> None:
+    """Detectors and what they read and return."""
+
+
+@detectors.command("list")
+@click.option("--config", "config_path", type=click.Path(dir_okay=False), help="Configuration, YAML.")
+def detectors_list(config_path: str | None) -> None:
+    """Name, version, fingerprint, columns read and columns returned of every detector."""
+    from detectors.api import fingerprint
+    from pipeline.annotate import Annotator
+
+    for detector in Annotator(load_config(config_path)).detectors:
+        reads, returns = ", ".join(sorted(detector.columns)), ", ".join(detector.outputs) or "evidence only"
+        click.echo(f"{detector.name}/{detector.version}  {fingerprint(detector)}\n  reads {reads}\n  returns {returns}")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _config(options: dict[str, Any]) -> CurateConfig:
+    """The configuration file with the command line's column names over it."""
+    loaded = load_config(options["config_path"])
+    names = ("id_column", "text_column", "url_column", "fetched_at_column")
+    given = {name: options[name] for name in names if options.get(name)}
+    return loaded.model_copy(update={"read": loaded.read.model_copy(update=given)}) if given else loaded
+
+
+def _tabulate(kind: Any, inputs: Sequence[str], output: str, options: dict[str, Any]) -> int:
+    from pipeline.job import table_job
+
+    return table_job(
+        kind,
+        list(inputs),
+        output,
+        _config(options),
+        workers=options["workers"] or _cores(),
+        split_size=options["split_size"],
+        reporter=Reporter(options["quiet"], options["json_log"]),
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point: splits off the options of Beam, and turns expected errors into messages and exit codes."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    beam_options: list[str] = []
+    if "--" in arguments:
+        at = arguments.index("--")
+        arguments, beam_options = arguments[:at], arguments[at + 1 :]
+    from pipeline.host import close_shared_host
+
+    # Beam logs a line per retry and per missing optional package; what matters reaches the user as an exception.
+    logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    for name in ("root", "apache_beam"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    code = EXIT_DONE
+    with stopping_on_signals() as came:
+        try:
+            code = cli.main(arguments, prog_name="headwater", standalone_mode=False, obj=beam_options) or 0
+        except click.ClickException as error:
+            error.show()
+            code = EXIT_USAGE
+        except (ConfigError, InputError, RunError) as error:
+            _complain(str(error))
+            code = EXIT_USAGE
+        except (Interrupted, KeyboardInterrupt, click.Abort):
+            code = _interrupted(arguments)
+        except BrokenPipeError:
+            sys.stdout = None  # type: ignore[assignment]
+            code = EXIT_DONE
+        except Exception as error:  # what is finished is kept, so every other end is an interruption
+            code = _interrupted(arguments) if came else _broken(error)
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            close_shared_host(kill=code != EXIT_DONE)
+    sys.exit(code)
+
+
+def _broken(error: Exception) -> int:
+    """An error that the command does not know: its first line, and the trace for a report."""
+    cause: BaseException = error
+    while cause.__cause__ is not None and not isinstance(cause, (OSError, InputError)):
+        cause = cause.__cause__
+    if isinstance(cause, OSError):
+        _complain(f"{cause}. What is finished is kept; the same command goes on from there.")
+        return EXIT_INTERRUPTED
+    path = Path(tempfile.gettempdir()) / f"headwater-{os.getpid()}.log"
+    path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    message = (str(error).splitlines() or [""])[0]
+    _complain(f"{type(error).__name__}: {message}\nWhat is finished is kept. The trace is in {path}.")
+    return EXIT_INTERRUPTED
+
+
+def _complain(message: str) -> None:
+    click.echo(f"headwater: {message}", err=True)
+
+
+def _interrupted(arguments: Sequence[str]) -> int:
+    what = (
+        "Finished splits are kept; the same command goes on from there."
+        if "curate" in arguments
+        else "Nothing was written."
+    )
+    _complain(f"interrupted. {what}")
+    return EXIT_INTERRUPTED

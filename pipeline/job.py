@@ -1,0 +1,272 @@
+"""A command's work from inputs to the last message: what `curate`, `extract` and `score` have in common."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import socket
+from collections.abc import Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from pipeline.annotate import Annotator
+from pipeline.host import Host, shared_host
+from pipeline.progress import Reporter, State
+from pipeline.read.records import Split
+from pipeline.read.sources import list_sources, plan_splits
+from pipeline.runs import RunError, RunFolder, headwater_version, inputs_fingerprint
+from pipeline.tabulate import Kind, write_table
+from schemas.config import CurateConfig
+from schemas.manifest import FileEntry, SourceAccount, run_manifest, write_json
+
+# Beam's in-process runner: no server and no download. `DirectRunner` would first try to fetch another engine.
+LOCAL_RUNNER = "FnApiRunner"
+LARGEST_SPLIT = 64 << 20
+SMALLEST_SPLIT = 1 << 20
+SPLITS_PER_WORKER = 8  # enough that the last splits end together
+FAILURES_ALWAYS_ALLOWED = 10
+
+
+def default_split_size(input_bytes: int, workers: int) -> int:
+    """Bytes of a split: large, but small enough that all workers are busy to the end."""
+    return min(LARGEST_SPLIT, max(SMALLEST_SPLIT, input_bytes // (workers * SPLITS_PER_WORKER)))
+
+
+def is_too_many(failed: int, pages: int, allowed_share: float) -> bool:
+    """Whether failures (pages and damaged regions) end a command with exit code 3."""
+    if not pages:
+        return failed > 0
+    return failed > max(FAILURES_ALWAYS_ALLOWED, allowed_share * pages)
+
+
+def curate_job(
+    inputs: list[str],
+    output: Path,
+    config: CurateConfig,
+    *,
+    workers: int,
+    split_size: int | None,
+    beam_options: list[str],
+    reporter: Reporter,
+    keep_staged: bool = False,
+) -> int:
+    """Curate inputs into a run folder; returns the exit code."""
+    with sample_if_empty(inputs) as inputs:
+        sources = list_sources(inputs, table_root=config.read.table_root)
+        named = [(source.path, source.size_bytes) for source in sources]
+        run = RunFolder(output)
+        split_size = run.open(config, named, split_size)
+        try:
+            if run.is_finished():
+                reporter.say(f"{output} is finished already: nothing to do. {_where_to_look(output)}")
+                return _exit_code(run, config)
+            host = shared_host(workers)  # children start while Beam is imported
+            annotator = Annotator(config)
+            if split_size is None:
+                split_size = default_split_size(sum(size for _, size in named), workers)
+                run.remember_split_size(split_size)
+            splits = plan_splits(sources, split_size)
+            summary = _run(run, config, annotator, splits, host, workers, beam_options, reporter)
+            manifest = _publish(run, config, annotator, named, summary, workers, split_size, beam_options, keep_staged)
+        finally:
+            run.close()
+    _conclude(output, manifest, summary, reporter)
+    return _exit_code(run, config)
+
+
+@contextmanager
+def sample_if_empty(inputs: list[str]) -> Any:
+    """The inputs, or the archive that ships with headwater."""
+    if inputs:
+        yield inputs
+    else:
+        with as_file(files("pipeline") / "data" / "sample.warc.gz") as path:
+            yield [str(path)]
+
+
+def _run(
+    run: RunFolder,
+    config: CurateConfig,
+    annotator: Annotator,
+    splits: Sequence[Split],
+    host: Host,
+    workers: int,
+    beam_options: list[str],
+    reporter: Reporter,
+) -> dict[str, Any]:
+    total = sum(split.end - split.start for split in splits)
+
+    def state() -> State:
+        working = host.working_on()
+        done = host.finished["stage_split"]
+        phase = "Reading" if done < len(splits) else "Matching" if not host.finished["write_pieces"] else "Writing"
+        return State(
+            phase,
+            done,
+            len(splits),
+            host.pages_done + sum(pages for pages, _ in working),
+            host.bytes_done + sum(size for _, size in working),
+            total,
+        )
+
+    with reporter.watch(state):
+        from pipeline.curate import CuratePlan, run_dataflow
+
+        is_local = not any(option.startswith("--runner") for option in beam_options)
+        plan = CuratePlan(
+            root=str(run.path),
+            staged=str(run.staged),
+            pieces=str(run.pieces),
+            summary=str(run.work / "summary.json"),
+            config=config,
+            fingerprint=annotator.fingerprint(),
+            quality_signals=tuple(annotator.quality_signals),
+            input_bytes=total,
+            workers=workers,
+            groups=1 if is_local else max(1, len(splits)),
+        )
+        options = [f"--runner={LOCAL_RUNNER}", *beam_options] if is_local else beam_options
+        return run_dataflow(splits, plan, options)
+
+
+def _publish(
+    run: RunFolder,
+    config: CurateConfig,
+    annotator: Annotator,
+    named: Sequence[tuple[str, int]],
+    summary: dict[str, Any],
+    workers: int,
+    split_size: int,
+    beam_options: list[str],
+    keep_staged: bool,
+) -> dict[str, Any]:
+    try:
+        from pipeline.report import write_documents
+    except ImportError:  # TEMPORARY
+        def write_documents(root, manifest):
+            return []
+
+    accounts = {name: SourceAccount.from_dict(values) for name, values in summary["accounts"].items()}
+    sizes = dict(named)
+    sources = {name: (sizes.get(name, 0), accounts.get(name, SourceAccount())) for name in sorted({*sizes, *accounts})}
+    unbalanced = [name for name, (_, account) in sources.items() if not account.is_balanced()]
+    if unbalanced:
+        raise RunError(f"pages are not kept + dropped + failed for {unbalanced[0]}; this is a bug, please report it")
+    entries = [FileEntry(**entry) for entry in summary["files"]]
+    execution = {
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": summary["seconds"],
+        "host": socket.gethostname(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "beam": version("apache-beam"),
+        "workers": workers,
+        "split_size_bytes": split_size,
+        "splits": summary["splits"],
+        "splits_reused": summary["reused"],
+        "beam_options": [option for option in beam_options if "=" not in option or "key" not in option.lower()],
+    }
+    manifest = run_manifest(
+        version=headwater_version(),
+        config=config.plain(),
+        config_fingerprint=_fingerprint(config),
+        inputs_fingerprint=inputs_fingerprint(named),
+        detectors=annotator.detector_fingerprints(),
+        sources=sources,
+        files=entries,
+        execution=execution,
+    )
+    run.clean([entry.path for entry in entries])
+    documents = write_documents(run.path, {key: value for key, value in manifest.items() if key != "execution"})
+    manifest["files"] = sorted(
+        [*manifest["files"], *({**_entry(document)} for document in documents)], key=lambda entry: str(entry["path"])
+    )
+    if keep_staged:
+        shutil.rmtree(run.pieces, ignore_errors=True)
+    write_json(run.manifest, manifest)
+    if not keep_staged:
+        run.remove_work()
+    return manifest
+
+
+def _entry(entry: FileEntry) -> dict[str, Any]:
+    return {"path": entry.path, "rows": entry.rows, "bytes": entry.bytes, "sha256": entry.sha256}
+
+
+def _fingerprint(config: CurateConfig) -> str:
+    from detectors.api import digest_of
+
+    return digest_of(config.plain())
+
+
+def _conclude(output: Path, manifest: dict[str, Any], summary: dict[str, Any], reporter: Reporter) -> None:
+    counts = manifest["counts"]
+    dropped, failed = sum(counts["dropped"].values()), sum(counts["failed"].values())
+    reporter.say(
+        f"{counts['pages']:,} pages = {counts['kept']:,} kept + {dropped:,} dropped + {failed:,} failed"
+        + (f"; {sum(counts['regions'].values()):,} damaged regions" if counts["regions"] else "")
+        + f" ({summary['seconds']:.1f} s)",
+        counts=counts,
+    )
+    reporter.say(_where_to_look(output))
+
+
+def _where_to_look(output: Path) -> str:
+    return (
+        f"Look at:\n  {output}/report/index.html   the report\n  {output}/data/                what was kept, by origin\n"
+        f"  {output}/dropped/             what was not, and why\n  {output}/README.md            how to load it"
+    )
+
+
+def _exit_code(run: RunFolder, config: CurateConfig) -> int:
+    import json
+
+    counts = json.loads(run.manifest.read_text(encoding="utf-8"))["counts"]
+    failed = sum(counts["failed"].values()) + sum(counts["regions"].values())
+    return 3 if is_too_many(failed, counts["pages"], config.output.max_failed_share) else 0
+
+
+def table_job(
+    kind: Kind,
+    inputs: list[str],
+    output: str,
+    config: CurateConfig,
+    *,
+    workers: int,
+    split_size: int | None,
+    reporter: Reporter,
+) -> int:
+    """Extract or score inputs into one file; returns the exit code."""
+    sources = list_sources(inputs, table_root=config.read.table_root)
+    total = sum(source.size_bytes for source in sources)
+    size = split_size or default_split_size(total, workers)
+    splits = plan_splits(sources, size)
+    host = shared_host(min(workers, max(1, len(splits))))
+
+    def state() -> State:
+        working = host.working_on()
+        return State(
+            "Scoring" if kind == "score" else "Extracting",
+            host.finished["tabulate_split"],
+            len(splits),
+            host.pages_done + sum(pages for pages, _ in working),
+            host.bytes_done + sum(read for _, read in working),
+            total,
+        )
+
+    with reporter.watch(state):
+        result = write_table(kind, splits, output, config, workers)
+    for line in result.regions[:20]:
+        reporter.say(f"damaged: {line}")
+    failed = sum(result.failed.values())
+    listing = ", ".join(f"{code} {count}" for code, count in sorted(result.failed.items()))
+    reporter.say(
+        f"{result.rows:,} rows in {output}"
+        + (f"; {failed:,} pages failed ({listing})" if failed else "")
+        + (f"; {len(result.regions):,} damaged regions" if result.regions else "")
+    )
+    return 3 if is_too_many(failed + len(result.regions), result.rows, config.output.max_failed_share) else 0

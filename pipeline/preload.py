@@ -1,0 +1,13 @@
+"""Imported once by the server that children are forked from: libraries loaded, kernels compiled."""
+
+import importlib
+
+import pyarrow
+
+from detectors.features.tokens import warm
+
+pyarrow.set_cpu_count(1)  # one core a child; threads would also count against the CPU budget of a page
+pyarrow.set_io_thread_count(1)
+for name in ("annotate", "decide", "write", "tabulate"):
+    importlib.import_module(f"pipeline.{name}")
+warm()

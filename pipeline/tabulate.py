@@ -1,0 +1,198 @@
+"""`headwater extract` and `headwater score`: one row a page, nothing filtered. Never imports Beam.
+
+Splits run in the host's children like those of `curate`; each leaves a part, and the parts are joined in order of
+file and offset once the chain of splits of every file is known to be right.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.annotate import BATCH_ROWS, Annotator, Outcome, annotator_for, batches, document_batch, open_split
+from pipeline.annotate import read_outcomes as read_all
+from pipeline.host import DETECTING, READING, HostTask, Lost, Progress, arm_cpu_limit, shared_host
+from pipeline.read.records import Split
+from pipeline.read.splits import SplitSummary, check_chain
+from schemas.config import CurateConfig
+from schemas.document import DOCUMENT_INPUT
+
+Kind = Literal["extract", "score"]
+
+_HTTP = [
+    pa.field("status", pa.int32(), metadata={"description": "HTTP status, where there is one"}),
+    pa.field("media_type", pa.string(), metadata={"description": "media type that the server stated"}),
+    pa.field("truncated", pa.string(), metadata={"description": "WARC-Truncated, as written"}),
+    pa.field("reason", pa.string(), metadata={"description": "why there is no text: http_status, not_html …"}),
+    pa.field("code", pa.string(), metadata={"description": "failure that left the page without text"}),
+    pa.field("message", pa.string(), metadata={"description": "the failure, for people"}),
+]
+_INTERNAL = ("content_hash", "minhash", "text_bytes")
+
+
+def output_schema(kind: Kind, annotator: Annotator) -> pa.Schema:
+    """Columns of the file that a command writes."""
+    if kind == "extract":
+        return pa.schema([*DOCUMENT_INPUT, *_HTTP])
+    scored = [field for field in annotator.staged_schema() if field.name not in _INTERNAL]
+    return pa.schema([*scored, *_HTTP])
+
+
+@dataclass(slots=True)
+class PartReport:
+    """What one split gave: its part file, and its place in the chain of splits."""
+
+    number: int
+    path: str
+    first_offset: int | None = None
+    next_offset: int | None = None
+    whole_file: bool = False
+    bytes_read: int = 0
+    rows: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    regions: list[str] = field(default_factory=list)
+
+
+def tabulate_split(
+    kind: Kind,
+    split: Split,
+    config: CurateConfig,
+    folder: str,
+    *,
+    lost: Mapping[int, Lost],
+    careful: bool,
+    progress: Progress | None,
+) -> PartReport:
+    """Write the rows of one split as a part file."""
+    annotator = annotator_for(config)
+    schema = output_schema(kind, annotator)
+    report = PartReport(split.number, str(Path(folder) / f"{split.number}.parquet"))
+    reader = open_split(split, config)
+    with pq.ParquetWriter(report.path, schema, compression="lz4") as writer:
+        outcomes = read_all(annotator, reader, lost, progress, filter_urls=False)
+        for held, regions in batches(outcomes, rows=1 if careful else BATCH_ROWS):
+            report.regions += [f"{r.source_file} at offset {r.source_offset}: {r.message}" for r in regions]
+            if not held:
+                continue
+            if progress:
+                progress.publish(DETECTING, held[0].page.source_offset)
+                arm_cpu_limit(config.extract.cpu_seconds + 0.1 * len(held))
+            table = _rows(kind, annotator, held)
+            if progress:
+                arm_cpu_limit(0)
+                progress.publish(READING, held[-1].page.source_offset)
+            report.rows += table.num_rows
+            report.failed.update(outcome.code for outcome in held if outcome.code)
+            writer.write_table(table)
+    arm_cpu_limit(0)
+    report.first_offset, report.next_offset = reader.first_offset, reader.next_offset
+    report.whole_file, report.bytes_read = reader.whole_file, reader.bytes_read
+    return report
+
+
+def _rows(kind: Kind, annotator: Annotator, held: Sequence[Outcome]) -> pa.Table:
+    if kind == "extract":
+        table = pa.Table.from_batches([document_batch(held)])
+    else:
+        table, failed = annotator.score_safely(held)
+        if failed:  # every page keeps its row: those that a detector raised on are scored as pages without text
+            for outcome in failed:
+                outcome.text = ""
+            table = annotator.score(held)
+        table = table.drop_columns(list(_INTERNAL))
+    extra = {
+        "status": [o.page.status for o in held],
+        "media_type": [o.page.media_type for o in held],
+        "truncated": [o.page.truncated for o in held],
+        "reason": [o.reason for o in held],
+        "code": [o.code for o in held],
+        "message": [o.message for o in held],
+    }
+    for column in _HTTP:
+        table = table.append_column(column, pa.array(extra[column.name], column.type))
+    return table
+
+
+@dataclass(frozen=True, slots=True)
+class TableResult:
+    """Account of a finished table."""
+
+    rows: int
+    failed: dict[str, int]
+    regions: list[str]
+
+
+def write_table(kind: Kind, splits: Sequence[Split], output: str, config: CurateConfig, workers: int) -> TableResult:
+    """Run a command over all splits and write its file: Parquet, JSONL when `output` ends in .jsonl or is `-`."""
+    host = shared_host(workers)
+    target = None if output == "-" else Path(output)
+    if target is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="headwater-", dir=target.parent if target else None) as folder:
+        results: dict[int, tuple[Split, PartReport]] = {}
+        todo = list(splits)
+        while todo:
+            tasks = [
+                HostTask(s, tabulate_split, (kind, s, config, folder), True, f"{s.source_file} at {s.start}")
+                for s in todo
+            ]
+            for split, report in host.run(tasks):
+                results[split.number] = (split, report)
+            todo = check_chain(
+                SplitSummary(split, report.first_offset, report.next_offset, report.whole_file)
+                for split, report in results.values()
+            )
+        reports = [results[number][1] for number in sorted(results)]
+        schema = output_schema(kind, Annotator(config))
+        if target is None:
+            _write_jsonl(sys.stdout, reports)
+        else:
+            temporary = target.with_name(f".{target.name}.writing")
+            try:
+                if target.suffix == ".jsonl":
+                    with temporary.open("w", encoding="utf-8") as sink:
+                        _write_jsonl(sink, reports)
+                else:
+                    with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+                        for table in _tables(reports):
+                            writer.write_table(table)
+                temporary.replace(target)
+            finally:
+                temporary.unlink(missing_ok=True)
+    failed: Counter[str] = Counter()
+    for report in reports:
+        failed.update(report.failed)
+    return TableResult(
+        sum(report.rows for report in reports), dict(failed), [line for report in reports for line in report.regions]
+    )
+
+
+def _tables(reports: Sequence[PartReport]) -> Iterator[pa.Table]:
+    for report in reports:
+        with pq.ParquetFile(report.path) as part:
+            for batch in part.iter_batches(batch_size=1024):
+                yield pa.Table.from_batches([batch])
+
+
+def _write_jsonl(sink: IO[str], reports: Sequence[PartReport]) -> None:
+    for table in _tables(reports):
+        for row in table.to_pylist():
+            sink.write(json.dumps(row, ensure_ascii=False, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, bytes):
+        return value.hex()
+    raise TypeError(f"{type(value).__name__} has no JSON form")

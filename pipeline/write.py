@@ -1,0 +1,272 @@
+"""Published files: which rows go where, sorted, in files of a stated size, the same bytes every time. No Beam.
+
+Rows go to a file by the head of their document id, so a file's rows do not depend on splits, and the files of a group
+are sorted as a whole. Each staged shard is read once and cut into pieces (Arrow files, one batch per target file);
+each target file is then gathered from its pieces, sorted, and published under its name only when it is whole.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import xxhash
+
+from detectors.features.url_key import url_key
+from detectors.quality.profiles import spans_for
+from pipeline.annotate import Annotator, ShardReport
+from pipeline.decide import ROW_OVERHEAD, decisions_path, quality_profile, read_arrow
+from schemas.config import CurateConfig
+from schemas.document import DROPPED, TIMESTAMP, data_schema
+from schemas.failure import FAILURES
+from schemas.manifest import FileEntry, sha256_of
+
+# Uncompressed bytes of a row group; readers hold one in memory.
+ROW_GROUP_BYTES = 16 << 20
+LOW_CARDINALITY = (
+    "source_file", "language", "provenance_label", "cluster_size", "split", "reason", "unit", "stage", "code",
+    "media_type", "status",
+)  # fmt: skip
+
+INDEX = pa.schema(
+    [
+        pa.field("doc_id", pa.string(), nullable=False),
+        pa.field("source_file", pa.string(), nullable=False),
+        pa.field("source_offset", pa.int64(), nullable=False),
+        pa.field("fetched_at", TIMESTAMP),
+        pa.field("url_key", pa.uint64()),
+        pa.field("content_hash", pa.binary(16)),
+        pa.field("minhash", pa.binary()),
+        pa.field("cluster_id", pa.string()),
+        pa.field("kept", pa.bool_(), nullable=False),
+    ]
+)
+
+
+@cache
+def group_schema(group: str, quality_signals: tuple[str, ...], shape: str, seed: int) -> pa.Schema:
+    """Schema of the files of a group such as `data/human/train`, `dropped/part`, `failures/part`, `index/part`."""
+    kind = group.split("/")[0]
+    if kind == "data":
+        return data_schema(list(quality_signals))
+    if kind == "dropped":
+        return DROPPED
+    if kind == "failures":
+        return FAILURES
+    return INDEX.with_metadata({"headwater.index": "1", "headwater.minhash": f"{shape};seed={seed}"})
+
+
+def file_counts(group_bytes: Mapping[str, int], file_bytes: int) -> dict[str, int]:
+    """Files of each group: as many as keep each near `file_bytes`, at least one."""
+    counts = {group: max(1, round(size / file_bytes)) for group, size in group_bytes.items()}
+    for always in ("dropped/part", "failures/part"):
+        counts.setdefault(always, 1)
+    return counts
+
+
+def file_path(group: str, number: int, count: int) -> str:
+    """Path of a file, relative to the run."""
+    return f"{group}-{number:05d}-of-{count:05d}.parquet"
+
+
+def file_number(doc_id: str, count: int) -> int:
+    """File of a row by the head of its id: ranges of ids, so that files are in order."""
+    return (int(doc_id[:8], 16) * count) >> 32
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Rows of one shard for one target file: record batch `batch` of the Arrow file `path`."""
+
+    target: str
+    path: str
+    batch: int
+    rows: int
+
+
+def _failure_id(row: Mapping[str, Any]) -> str:
+    key = f"{row['source_file']}\x00{row['source_offset']}\x00{row['unit']}".encode("utf-8", "surrogatepass")
+    return str(row["doc_id"] or xxhash.xxh3_128_hexdigest(key))
+
+
+def write_pieces(
+    staged: str,
+    pieces: str,
+    report: ShardReport,
+    counts: Mapping[str, int],
+    config: CurateConfig,
+) -> list[Piece]:
+    """Read a staged shard once and cut it into pieces by target file."""
+    decisions = read_arrow(decisions_path(staged, report.name))
+    documents = pq.read_table(Path(staged) / f"{report.name}.documents.parquet", partitioning=None)
+    groups = decisions.column("group").to_pylist()
+    doc_ids = documents.column("doc_id").to_pylist()
+    signals = tuple(field.name for field in documents.schema.field("quality").type)
+    duplicates = config.policy.duplicates
+
+    def schema_of(group: str) -> pa.Schema:
+        return group_schema(group, signals, duplicates.shape, duplicates.seed)
+
+    def targets(group: str, ids: Sequence[str]) -> list[str]:
+        count = counts[group]
+        return [file_path(group, file_number(doc_id, count), count) for doc_id in ids]
+
+    data_rows: dict[str, list[int]] = {}
+    drop_rows: list[int] = []
+    for row, group in enumerate(groups):
+        if group == "dropped/part":
+            drop_rows.append(row)
+        else:
+            data_rows.setdefault(group, []).append(row)
+
+    def parts() -> Iterator[tuple[str, pa.Table, list[str]]]:
+        for group in sorted(data_rows):
+            rows = data_rows[group]
+            table = documents.take(rows)
+            decided = decisions.take(rows)
+            for name in ("cluster_id", "cluster_size", "split"):
+                table = table.append_column(name, decided.column(name))
+            table = cut_lines(table, quality_profile(config).cut)
+            yield group, conform(table, schema_of(group)), targets(group, [doc_ids[row] for row in rows])
+        dropped = [conform(pq.read_table(Path(staged) / f"{report.name}.dropped.parquet", partitioning=None), DROPPED)]
+        late = documents.take(drop_rows)
+        decided = decisions.take(drop_rows)
+        for name in ("reason", "duplicate_of", "cluster_id"):
+            late = late.append_column(name, decided.column(name))
+        dropped.append(conform(late, DROPPED))
+        table = pa.concat_tables(dropped)
+        yield "dropped/part", table, targets("dropped/part", table.column("doc_id").to_pylist())
+        failures = pq.read_table(Path(staged) / f"{report.name}.failures.parquet", partitioning=None)
+        ids = [_failure_id(row) for row in failures.to_pylist()]
+        yield "failures/part", conform(failures, FAILURES), targets("failures/part", ids)
+        index = pa.table(
+            {
+                **{name: documents.column(name) for name in ("doc_id", "source_file", "source_offset", "fetched_at")},
+                "url_key": pa.array([url_key(url) for url in documents.column("url").to_pylist()], pa.uint64()),
+                **{name: documents.column(name) for name in ("content_hash", "minhash")},
+                "cluster_id": decisions.column("cluster_id"),
+                "kept": pc.is_null(decisions.column("reason")),
+            }
+        )
+        yield "index/part", conform(index, schema_of("index/part")), targets("index/part", doc_ids)
+
+    found: list[Piece] = []
+    for group, table, names in parts():
+        if not table.num_rows:
+            continue
+        path = Path(pieces) / f"{report.name}.{xxhash.xxh3_64_hexdigest(group.encode())}.arrow"
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        order = np.argsort(np.array(names), kind="stable")
+        ordered = [names[row] for row in order]
+        starts = [row for row in range(len(ordered)) if row == 0 or ordered[row] != ordered[row - 1]]
+        table = table.take(pa.array(order)).combine_chunks()
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            for number, (begin, end) in enumerate(zip(starts, [*starts[1:], len(ordered)], strict=True)):
+                batch = table.slice(begin, end - begin).combine_chunks().to_batches()[0]
+                writer.write_batch(batch)
+                found.append(Piece(ordered[begin], str(path), number, end - begin))
+        temporary.replace(path)
+    return found
+
+
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table with exactly the columns and types of `schema`; columns that it lacks are null."""
+    have = set(table.schema.names)
+    columns = [
+        table.column(field.name).cast(field.type) if field.name in have else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def cut_lines(table: pa.Table, rules: str | None) -> pa.Table:
+    """Apply the line rules of a profile (C4, RefinedWeb): text keeps its good lines, spans move with them.
+
+    A text without a good line stays as it is: it passed the profile's rules on documents.
+    """
+    if rules is None:
+        return table
+    new_texts, new_evidence, new_personal = [], [], []
+    for text, evidence, personal in zip(
+        *(table.column(name).to_pylist() for name in ("text", "evidence", "personal_data")), strict=True
+    ):
+        kept = spans_for(rules, text) or [(0, len(text))]
+        new_texts.append("\n".join(text[begin:end] for begin, end in kept))
+        new_evidence.append([_moved(finding, kept) for finding in evidence])
+        moved = [_moved(finding, kept) for finding in personal or []]
+        new_personal.append([finding for finding in moved if finding["start"] is not None])
+    for name, values in (("text", new_texts), ("evidence", new_evidence), ("personal_data", new_personal)):
+        index = table.schema.get_field_index(name)
+        table = table.set_column(index, table.schema.field(name), pa.array(values, table.schema.field(name).type))
+    return table
+
+
+def _moved(finding: dict[str, Any], kept: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """A finding with its span in the cut text; without a span where its lines are gone."""
+    start, end, shift = finding["start"], finding["end"], 0
+    if start is None:
+        return finding
+    for begin, stop in kept:
+        if begin <= start and end <= stop:
+            return {**finding, "start": start - begin + shift, "end": end - begin + shift}
+        shift += stop - begin + 1
+    return {**finding, "start": None, "end": None}
+
+
+def read_piece(piece: Piece) -> pa.Table:
+    """Rows of a piece, memory-mapped."""
+    with pa.memory_map(piece.path) as source:
+        return pa.Table.from_batches([pa.ipc.open_file(source).get_batch(piece.batch)])
+
+
+def write_file(root: str, target: str, pieces: Sequence[Piece], schema: pa.Schema) -> FileEntry:
+    """Gather a target file from its pieces, sort its rows, and publish it under its name when it is whole.
+
+    Raises:
+        OSError: what was written cannot be read back in full.
+    """
+    path = Path(root) / target
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    table = pa.concat_tables([read_piece(piece) for piece in pieces]) if pieces else schema.empty_table()
+    keys = ["doc_id"] if "doc_id" in schema.names and not target.startswith("failures/") else []
+    keys += ["source_file", "source_offset"]
+    order = pc.sort_indices(table, sort_keys=[(key, "ascending") for key in keys])
+    rows = table.num_rows
+    group_rows = max(1, rows * ROW_GROUP_BYTES // row_bytes(table, target)) if rows else 1
+    dictionary = [name for name in LOW_CARDINALITY if name in schema.names]
+    try:
+        with pq.ParquetWriter(
+            temporary, schema, compression="zstd", compression_level=3, use_dictionary=dictionary, write_page_index=True
+        ) as writer:
+            for begin in range(0, rows, group_rows):
+                part = table.take(order.slice(begin, group_rows)).combine_chunks()
+                writer.write_table(part, row_group_size=group_rows)
+        if pq.read_metadata(temporary).num_rows != rows:
+            raise OSError(f"{target}: what was written could not be read back; is the disk full?")
+        digest, size = sha256_of(temporary), temporary.stat().st_size
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return FileEntry(target, rows, size, digest)
+
+
+def row_bytes(table: pa.Table, target: str) -> int:
+    """Size of a table as row groups count it: a function of its values alone, never of how they lie in memory."""
+    size = ROW_OVERHEAD[target.split("/")[0]] * table.num_rows
+    if "text" in table.schema.names:
+        size += pc.sum(pc.binary_length(table.column("text"))).as_py() or 0
+    return size
+
+
+def quality_signals(config: CurateConfig) -> tuple[str, ...]:
+    """Names of the signals in the `quality` column under a configuration."""
+    return tuple(Annotator(config).quality_signals)

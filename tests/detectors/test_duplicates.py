@@ -1,0 +1,67 @@
+"""The detector of duplicate keys."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import xxhash
+
+from detectors.api import Detector, FeatureCache, fingerprint, run_detectors
+from detectors.duplicates import Duplicates
+from detectors.features import minhash
+from detectors.features.tokens import tokenise
+
+TEXTS = ["Hello, World!", "hello\n world", "hello world again", "", "...", "日本語", "a b c d e f g"]
+
+
+def run(texts: list[str], shape: str = "14x8") -> dict[str, pa.Array]:
+    batch = pa.record_batch({"text": pa.array(texts, pa.string())})
+    return dict(run_detectors([Duplicates(shape)], batch).columns)
+
+
+def test_outputs() -> None:
+    found = run(TEXTS)
+    detector = Duplicates()
+    assert isinstance(detector, Detector)
+    assert {name: column.type for name, column in found.items()} == detector.outputs
+    assert found["words"].to_pylist() == [2, 2, 3, 0, 0, 3, 7]
+    hashes = found["content_hash"].to_pylist()
+    assert hashes[0] == hashes[1] != hashes[2]
+    assert hashes[3] is hashes[4] is None
+    assert found["minhash"].null_count == 2
+    for column in found.values():
+        column.validate(full=True)
+
+
+def test_content_hash_is_xxh3_of_the_word_hashes() -> None:
+    words = tokenise(["hello world"]).words(0)
+    assert run(["Hello, World!"])["content_hash"][0].as_py() == xxhash.xxh3_128_digest(words.astype("<u8").tobytes())
+
+
+@pytest.mark.parametrize("shape", minhash.SHAPES)
+def test_signature_bytes(shape: str) -> None:
+    column = run(TEXTS, shape)["minhash"]
+    rows = minhash.signatures(tokenise(TEXTS), minhash.SHAPES[shape])
+    for i, value in enumerate(column.to_pylist()):
+        if value is not None:
+            assert np.array_equal(np.frombuffer(value, "<u4"), rows[i])
+
+
+@pytest.mark.parametrize("at", range(len(TEXTS) + 1))
+def test_row_local(at: int) -> None:
+    whole = run(TEXTS)
+    first, second = run(TEXTS[:at]), run(TEXTS[at:])
+    for name, column in whole.items():
+        assert column.to_pylist() == first[name].to_pylist() + second[name].to_pylist()
+
+
+def test_fingerprint_and_pickle() -> None:
+    assert fingerprint(Duplicates()) != fingerprint(Duplicates("20x13")) != fingerprint(Duplicates("20x13", seed=2))
+    copy = pickle.loads(pickle.dumps(Duplicates("17x15")))  # noqa: S301
+    copy.setup()
+    assert fingerprint(copy) == fingerprint(Duplicates("17x15"))
+    batch = pa.record_batch({"text": pa.array([], pa.string())})
+    assert len(copy(batch, FeatureCache(batch)).columns["minhash"]) == 0
