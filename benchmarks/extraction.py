@@ -2,7 +2,7 @@
 
     python benchmarks/extraction.py ARCHIVE... --truth gt.jsonl.xz [--extractors resiliparse,trafilatura] [--limit N]
 
-Truth is JSON lines with `record_id`, `benchmark` and `text` or `must_contain` / `must_not_contain`. Word F1 is the F1 of
+Truth is JSON lines with `record_id`, `benchmark` and `text` or `must_contain` / `must_not_contain`. Word F1 is that of
 word multisets, mean over pages, as WCXB scores it; snippet F1 counts wanted snippets found and unwanted snippets that
 slipped in. Cost is CPU milliseconds a page of decode + parse + signals + text in one process, over the same pages.
 """
@@ -209,7 +209,8 @@ def main() -> int:
         ms = figures["ms"]
         out.write(f"\n{name} ({version})\n")
         out.write(
-            f"{'decode … text':24} ms {ms['mean']:7.2f} mean {ms['p50']:7.2f} p50 {ms['p99']:7.1f} p99 {ms['max']:7.1f} max\n"
+            f"{'decode … text':24} ms {ms['mean']:7.2f} mean {ms['p50']:7.2f} p50"
+            f" {ms['p99']:7.1f} p99 {ms['max']:7.1f} max\n"
         )
         for benchmark, row in figures["benchmarks"].items():
             f1 = "  -  " if row["word_f1"] is None else f"{row['word_f1']:.3f}"

@@ -23,9 +23,10 @@ from typing import Any
 
 from peers import archives
 from peers.arms import ARMS, WORDS, Arm, make_arms
+from peers.measure import ArmFailed
 from peers.table import ratios, render, summarise
 
-WARM_PAGES = 60
+WARM_PAGES = 100
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -71,7 +72,10 @@ def choose_input(options: argparse.Namespace, cache: Path) -> archives.Input:
 
 def measure(arm: Arm, source: archives.Input, folder: Path) -> dict[str, Any]:
     """One run of an arm, as plain values."""
-    usage, counts = arm.run(source, folder)
+    try:
+        usage, counts = arm.run(source, folder)
+    except ArmFailed as error:
+        raise SystemExit(f"{arm.name}: {error}") from None
     if usage.sampled_cpu > 1.03 * usage.cpu + 0.5:
         _say(f"warning: {arm.name}: /proc shows {usage.sampled_cpu:.1f} CPU s, the kernel charged {usage.cpu:.1f}")
     return {"pages": source.pages, "page_bytes": source.page_bytes, **usage.plain(), "counts": counts}

@@ -19,8 +19,8 @@ class Duplicates:
     """Keys of the text of a page.
 
     Outputs: `content_hash` (16 bytes, xxh3-128 of the words: equal for texts that differ only in case, spaces and
-    the punctuation between words), `minhash` (little-endian uint32 per permutation) and `words` (number of words). Both keys are null
-    for a text without words.
+    the punctuation between words), `minhash` (little-endian uint32 per permutation) and `words` (number of words).
+    Both keys are null for a text without words.
     """
 
     def __init__(self, shape: str = minhash.DEFAULT_SHAPE, seed: int = 1) -> None:

@@ -39,10 +39,14 @@ SAMPLE_CHARACTERS = WINDOWS * WINDOW_CHARACTERS
 CHUNK_CHARACTERS = 48  # shorter lines are joined: below this the model errs too often
 MAXIMUM_CHUNKS = 32
 SURE = 0.5  # a chunk scored lower says nothing of its own and counts for the language of the document
+# A language of this share of the sample is the document's, whatever the whole sample scores: fastText averages n-grams,
+# so that 12 English and 6 German lines can score as German. Such a score is the mean over the sample's characters.
+MAJORITY = 0.6
 SMALLEST_SHARE = 0.05  # smaller shares are merged away
 
 _Predict = Callable[[str], tuple[str, float]]
-_NOISE = re.compile(r"https?://\S+|www\.\S+|\d+|[\t\r\f\v\x00 \u00a0]+")
+_ADDRESS = re.compile(r"https?://\S+|www\.\S+")
+_NOISE = re.compile(r"[\d\t\x00\u00a0]+")
 _LETTER = re.compile(r"[^\W\d_]")
 _TELLING = script_class()
 
@@ -149,6 +153,7 @@ class Language:
             "model": self.model.digest,
             "sample": [WINDOWS, WINDOW_CHARACTERS, CHUNK_CHARACTERS, MAXIMUM_CHUNKS],
             "sure": SURE,
+            "majority": MAJORITY,
             "smallest_share": SMALLEST_SHARE,
         }
 
@@ -181,10 +186,15 @@ class Language:
             return None, None, None
         chunks = chunk_lines(lines)
         sizes: dict[str, int] = {}
+        certainty: dict[str, float] = {}
         for chunk in chunks if len(chunks) > 1 else []:
             part, certain = self._decide(chunk)
             name = part if part is not None and certain >= SURE else language
             sizes[name] = sizes.get(name, 0) + len(chunk)
+            certainty[name] = certainty.get(name, 0.0) + certain * len(chunk)
+        most = max(sizes, key=lambda name: (sizes[name], name), default=language)
+        if most != language and sizes[most] >= MAJORITY * sum(sizes.values()):
+            language, score = most, certainty[most] / sum(sizes.values())
         return language, score, _shares(sizes or {language: 1})
 
     def _decide(self, line: str) -> tuple[str | None, float]:
@@ -212,6 +222,8 @@ def sample_lines(text: str) -> list[str]:
 
 
 def _clean(text: str) -> list[str]:
+    if "://" in text or "www." in text:
+        text = _ADDRESS.sub(" ", text)
     lines = []
     for line in _NOISE.sub(" ", text).splitlines():
         line = line.strip()

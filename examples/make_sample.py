@@ -2473,7 +2473,9 @@ def dress_for(page: Page) -> Dress:
         font = '<font style="vertical-align: inherit;">'
         dress.paragraph = f"<p>{font}{font}{{}}</font></font></p>"
     elif kind == "mt_microsoft_msthash":
+        # Edge marks every text element, those of the frame too.
         dress.paragraph = '<p _msttexthash="{n}813278" _msthash="{n}">{}</p>'
+        dress.after = "".join(f'<span _msthash="9{n}" _msttexthash="77{n}01">·</span>' for n in range(4))
     elif kind == "mt_site_translator_active" and language == "fr":
         dress.head += [
             '<link rel="alternate" hreflang="en" href="https://www.nordlys-cabins.example/sejour">',

@@ -259,7 +259,7 @@ def read_outcomes(
             continue
         if progress:
             progress.pages += 1
-            progress.bytes_read = reader.bytes_read
+            progress.bytes_read = max(0, min(item.source_offset, reader.split.end) - reader.split.start)
             progress.publish(EXTRACTING, item.source_offset)
             arm_cpu_limit(budget)
         if item.source_offset in lost:

@@ -19,10 +19,10 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline.annotate import ShardReport, StagePlan, annotate_split
-from pipeline.decide import VERDICTS, ShardDecision, decide_shard, prepare_keys
+from pipeline.annotate import ShardReport, StagePlan
+from pipeline.decide import VERDICTS, ShardDecision, decide_shard, stage_split
 from pipeline.dedup import FindDuplicates
-from pipeline.host import HostTask, Lost, Progress, shared_host
+from pipeline.host import HostTask, shared_host
 from pipeline.read.records import Split
 from pipeline.read.splits import SplitSummary, check_chain
 from pipeline.shuffle import gather
@@ -32,16 +32,6 @@ from schemas.manifest import FileEntry, SourceAccount
 
 # Input bytes per shuffle bucket: about 25 million keys, 400 MB where they are sorted.
 BUCKET_BYTES = 16 << 30
-
-
-def stage_split(
-    plan: StagePlan, split: Split, *, lost: dict[int, Lost], careful: bool, progress: Progress | None
-) -> ShardReport:
-    """Annotate a split and prepare the keys of its shard; a child's whole task."""
-    report = annotate_split(plan, split, lost=lost, careful=careful, progress=progress)
-    report.number = split.number
-    prepare_keys(plan.folder, report, plan.config)
-    return report
 
 
 @dataclass(frozen=True, slots=True)

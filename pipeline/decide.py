@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ import xxhash
 from detectors.features.minhash import SHAPES, band_keys
 from detectors.features.url_key import url_key
 from detectors.quality.profiles import Profile, evaluate, profile
-from pipeline.annotate import ShardReport
+from pipeline.annotate import ShardReport, StagePlan, annotate_split
+from pipeline.host import Lost, Progress
+from pipeline.read.records import Split
 from schemas.config import CurateConfig, DuplicatePolicy, Policy
 
 U64 = npt.NDArray[np.uint64]
@@ -190,6 +193,16 @@ def prepare_keys(folder: str, report: ShardReport, config: CurateConfig) -> str:
     )
     write_arrow(keys_path(folder, report.name), keys)
     return report.name
+
+
+def stage_split(
+    plan: StagePlan, split: Split, *, lost: Mapping[int, Lost], careful: bool, progress: Progress | None
+) -> ShardReport:
+    """Annotate a split and prepare the keys of its shard; a child's whole task."""
+    report = annotate_split(plan, split, lost=lost, careful=careful, progress=progress)
+    report.number = split.number
+    prepare_keys(plan.folder, report, plan.config)
+    return report
 
 
 def _bands(table: pa.Table, policy: DuplicatePolicy) -> pa.Array:

@@ -144,11 +144,7 @@ def _publish(
     beam_options: list[str],
     keep_staged: bool,
 ) -> dict[str, Any]:
-    try:
-        from pipeline.report import write_documents
-    except ImportError:  # TEMPORARY
-        def write_documents(root, manifest):
-            return []
+    from pipeline.report import write_documents
 
     accounts = {name: SourceAccount.from_dict(values) for name, values in summary["accounts"].items()}
     sizes = dict(named)

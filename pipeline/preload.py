@@ -4,7 +4,7 @@ import importlib
 
 import pyarrow
 
-from detectors.features.tokens import warm
+from detectors.quality.detector import warm
 
 pyarrow.set_cpu_count(1)  # one core a child; threads would also count against the CPU budget of a page
 pyarrow.set_io_thread_count(1)

@@ -137,8 +137,8 @@ def write_pieces(
             table = cut_lines(table, quality_profile(config).cut)
             yield group, conform(table, schema_of(group)), targets(group, [doc_ids[row] for row in rows])
         dropped = [conform(pq.read_table(Path(staged) / f"{report.name}.dropped.parquet", partitioning=None), DROPPED)]
-        late = documents.take(drop_rows)
-        decided = decisions.take(drop_rows)
+        late = documents.take(pa.array(drop_rows, pa.int64()))
+        decided = decisions.take(pa.array(drop_rows, pa.int64()))
         for name in ("reason", "duplicate_of", "cluster_id"):
             late = late.append_column(name, decided.column(name))
         dropped.append(conform(late, DROPPED))

@@ -92,7 +92,9 @@ class Floor:
                 continue
             body = record.reader.read()
             try:
-                tree = HTMLTree.parse_from_bytes(body, record.http_charset or detect_encoding(body), "replace")
+                tree = HTMLTree.parse_from_bytes(
+                    body, record.http_charset or detect_encoding(body) or "utf-8", "replace"
+                )
                 text = extract_plain_text(tree, main_content=True)
             except Exception:
                 counts["failed"] += 1

@@ -26,7 +26,19 @@ SOURCE_TYPES: dict[str, float] = {
     "compositewithtrainedalgorithmicmedia": 2.0,  # a person edited, or a part is generated
     "algorithmicmedia": 1.0,  # by rule, not from training data
 }
-_MEDIA_TYPES = ("image", "video", "audio", "media", "photo")  # a generated picture says nothing about the text
+# Types whose source type is that of the text; a generated picture says nothing about it.
+_TEXT_TYPES = (
+    "article",
+    "posting",
+    "webpage",
+    "creativework",
+    "report",
+    "answer",
+    "comment",
+    "review",
+    "howto",
+    "recipe",
+)
 
 # Meta names that state it, with the weight of a plain yes.
 _AI_META = frozenset(
@@ -84,6 +96,7 @@ class AiPageMarks:
         return {
             "rules_version": RULES_VERSION,
             "source_types": SOURCE_TYPES,
+            "text_types": list(_TEXT_TYPES),
             "ai_meta": _AI_META,
             "patterns": [_YES.pattern, _ASSISTED.pattern, _AIGC_LABEL.pattern, _GENERATOR.pattern],
             "pasted": PASTED_MARKS,
@@ -108,15 +121,16 @@ class AiPageMarks:
 
 
 def _page_findings(page: Mapping[str, Any]) -> Iterator[Finding]:
-    structured = _pairs(page.get("structured"))
-    types = [value for name, value in structured if name.endswith("@type")]
-    for name, value in structured:
-        if name.endswith("digitalsourcetype"):
-            yield from _source_type(value, name, types)
+    owner = ""  # structured data is in document order: what stands after a @type is mostly of that type
+    for name, value in _pairs(page.get("structured")):
+        if name.endswith("@type"):
+            owner = value
+        elif name.endswith("digitalsourcetype"):
+            yield from _source_type(value, name.rpartition("digitalsourcetype")[0].strip(".:/") or owner)
     meta = _pairs(page.get("meta"))
     for name, value in meta + _pairs(page.get("headers")):
         if name.endswith("digitalsourcetype"):
-            yield from _source_type(value, name, ())
+            yield from _source_type(value, "")
         elif name in {"ai-disclosure", *_AI_META}:
             mode = value.partition("mode=")[2] or value
             mode = mode.partition(";")[0].partition(",")[0].strip(" \t\"'")
@@ -138,19 +152,13 @@ def _page_findings(page: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("ai_generator", 1.0, GENERATOR_WEIGHT)
 
 
-def _source_type(value: str, name: str, types: list[str] | tuple[()]) -> Iterator[Finding]:
-    """A stated source type: a note where it is, or may be, that of a picture, film or sound on the page.
-
-    With a name that says whose it is (`article.digitalsourcetype`) that decides, else the types on the page do.
-    """
+def _source_type(value: str, owner: str) -> Iterator[Finding]:
+    """A stated source type: a note where its owner is not a text, for example a picture on the page."""
     kind = value.rstrip("/").rpartition("/")[2].removesuffix("digitalsource")
     weight = SOURCE_TYPES.get(kind)
-    if weight is None:
-        return
-    owner = name.rpartition("digitalsourcetype")[0].strip(".:/")
-    owners = [owner] if owner and owner not in {"iptc", "schema", "og"} else types
-    media = any(word in one for one in owners for word in _MEDIA_TYPES)
-    yield Finding("digital_source_type", 1.0, None if media else weight)
+    if weight is not None:
+        is_text = not owner or any(word in owner for word in _TEXT_TYPES)
+        yield Finding("digital_source_type", 1.0, weight if is_text else None)
 
 
 def find_manifests(text: str) -> Iterator[Finding]:

@@ -2,11 +2,12 @@ r"""The token array: one pass over the text of a batch, from which all word-leve
 
 Definitions (version 1; `TOKENS_VERSION` changes with them):
 
-- A *word* is a maximal run of letters, marks and numbers (Unicode categories L, M, N). Inside, it may hold an apostrophe
-  (U+0027, U+2019) or a full stop between two letters, a full stop or a comma between two numbers, and a low line
-  between any of them, as in the word boundaries of Unicode (UAX 29): cutting `don't`, `l'eau`, `example.org` or `3.14`
-  would make short fragments that are more frequent than any real word. Marks extend the token before them.
-- In scripts without spaces (Han, Kana, Thai, Lao, Khmer, Myanmar, Tibetan, …) each letter with its marks is a word.
+- A *word* is a maximal run of letters, marks and numbers (Unicode categories L, M, N). Inside, it may hold an
+  apostrophe (U+0027, U+2019) or a full stop between two letters, a full stop or a comma between two numbers, and a low
+  line between any of them, as in the word boundaries of Unicode (UAX 29): cutting `don't`, `l'eau`, `example.org` or
+  `3.14` would make short fragments that are more frequent than any real word. Marks extend the token before them.
+- In scripts without spaces (Han, Kana, Thai, Lao, Khmer, Myanmar, …) each letter with its marks is a word; Tibetan
+  words are its syllables.
 - Everything else that is not space is a *symbol* token; a run of one code point (`...`, `-----`) is one token.
 - Format characters (category Cf: soft hyphen, joiners, marks of direction) continue a token and do not count in its
   hashes. Zero-width space separates.
@@ -132,16 +133,17 @@ def tokenise(texts: Sequence[str | None]) -> Tokens:
         chars, doc_start, table, fold, start, end, hashes, exact, kind, doc_token,
         line_start, line_end, line_first, line_last, line_token, line_hash, doc_line,
     )  # fmt: skip
+    crowded = 2 * nt > size  # else do not keep the unused part alive
     return Tokens(
         chars=chars,
         doc_start=doc_start,
         doc_token=doc_token,
         doc_line=doc_line,
-        start=start[:nt].copy(),
-        end=end[:nt].copy(),
-        hash=hashes[:nt].copy(),
-        exact=exact[:nt].copy(),
-        kind=kind[:nt].copy(),
+        start=start[:nt] if crowded else start[:nt].copy(),
+        end=end[:nt] if crowded else end[:nt].copy(),
+        hash=hashes[:nt] if crowded else hashes[:nt].copy(),
+        exact=exact[:nt] if crowded else exact[:nt].copy(),
+        kind=kind[:nt] if crowded else kind[:nt].copy(),
         line_start=line_start[:nl],
         line_end=line_end[:nl],
         line_first=line_first[:nl],

@@ -156,7 +156,7 @@ def gopher(
             out[d, 6] = ellipses / lines
 
 
-@njit("void(u1[::1],i4[::1],u8[::1],u1[::1],i8[::1],i8[::1],i8,f8[:,::1])", cache=True)
+@njit("void(u1[::1],i4[::1],u8[::1],u1[::1],i8[::1],i8[::1],i8,b1,f8[:,::1])", cache=True)
 def fineweb(
     keep: Any,
     line_chars: Any,
@@ -165,9 +165,13 @@ def fineweb(
     line_token: Any,
     doc_line: Any,
     short: Any,
+    raw: Any,
     out: Any,
 ) -> None:
-    """FineWeb's signals of each document over its kept lines (`keep` != 0), in the order of `fineweb.SIGNALS`."""
+    """FineWeb's signals of each document over its kept lines (`keep` != 0), in the order of `fineweb.SIGNALS`.
+
+    With `raw`, blank lines are part of the text: their spaces and line ends count.
+    """
     most = 1
     for d in range(len(doc_line) - 1):
         most = max(most, doc_line[d + 1] - doc_line[d])
@@ -183,17 +187,18 @@ def fineweb(
         chars = 0
         tokens = 0
         for i in range(doc_line[d], doc_line[d + 1]):
+            if keep[i] or raw:
+                chars += line_chars[i]
+                tokens += line_token[i + 1] - line_token[i]
             if not keep[i]:
                 continue
             keys[n] = line_key[i]
             lengths[n] = line_chars[i]
-            chars += line_chars[i]
             n += 1
             if line_terminal[i]:
                 ended += 1
             if line_chars[i] <= short:
                 shorts += 1
-            tokens += line_token[i + 1] - line_token[i]
         if n == 0:
             continue
         repeats(keys, lengths, n, slots, counts, found)
@@ -202,4 +207,4 @@ def fineweb(
         if chars:
             out[d, 2] = found[1] / chars
         if tokens:
-            out[d, 3] = (n - 1) / tokens
+            out[d, 3] = (doc_line[d + 1] - doc_line[d] - 1 if raw else n - 1) / tokens

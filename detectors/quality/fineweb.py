@@ -33,6 +33,6 @@ def signals(tokens: Tokens, lines: C4Lines | None = None) -> dict[str, npt.NDArr
     out[:, 0] = 0.0
     native.fineweb(
         (found.verdict == 0).view(np.uint8), found.left, found.key, found.ended, tokens.line_token, tokens.doc_line,
-        SHORT_LINE, out,
+        SHORT_LINE, lines is None, out,
     )  # fmt: skip
     return {name: out[:, i] for i, name in enumerate(SIGNALS)}

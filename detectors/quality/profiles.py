@@ -20,7 +20,8 @@ Op = Literal["<", "<=", ">", ">="]
 _COMPARE = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
 
 # ISO 639-3 languages written without spaces: a word of our tokeniser is one letter there.
-UNSPACED = ("zho", "cmn", "yue", "jpn", "tha", "lao", "khm", "mya", "bod", "dzo", "wuu", "lzh")
+UNSPACED = ("zho", "cmn", "yue", "jpn", "tha", "lao", "khm", "mya", "wuu", "lzh")
+SYLLABIC = ("bod", "dzo")  # Tibetan script: a word is a syllable, and each is followed by a mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +93,11 @@ def _c4_rules(rules: c4.C4Rules) -> tuple[Rule, ...]:
 
 
 # One letter is a word and `split` gives whole sentences in these languages: word length and symbol counts mean nothing.
-_BY_LANGUAGE: dict[str, dict[str, float | None]] = {
-    code: {"gopher_short_words": None, "gopher_long_words": None, "gopher_stop_words": None} for code in UNSPACED
-}
+_NO_WORD_LENGTH: dict[str, float | None] = dict.fromkeys(
+    ("gopher_short_words", "gopher_long_words", "gopher_stop_words")
+)
+_NO_SYLLABLE_LENGTH: dict[str, float | None] = dict.fromkeys(("gopher_short_words", "gopher_alpha_words"))
+_BY_LANGUAGE = dict.fromkeys(UNSPACED, _NO_WORD_LENGTH) | dict.fromkeys(SYLLABIC, _NO_SYLLABLE_LENGTH)
 
 PROFILES = {
     profile.name: profile

@@ -66,7 +66,7 @@ _XML: Final = re.compile(
     rb"""\s{0,64}<\?xml\s[^>]{0,200}?encoding\s{0,20}=\s{0,20}["']([^"']{1,40})["']""", re.IGNORECASE
 )
 _HIGH: Final = re.compile(rb"[\x80-\xff]")
-_PLAUSIBLE: Final = re.compile(r"[\t\n\r -~\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef]+")
+_PLAUSIBLE: Final = re.compile(r"[\t\n\r -~\u00a0-\u052f\u2010-\u2027\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef]+")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -145,15 +145,15 @@ def _wide(body: bytes) -> tuple[str, str] | None:
     if zeros[0] > 0.9 and zeros[1] > 0.9 and zeros[3] < 0.2:
         return "utf-32be", "utf-32-be"
     even, odd = zeros[0] + zeros[2], zeros[1] + zeros[3]
-    if odd > 0.2 and even < odd / 10:
+    if odd > 1 and even < odd / 10:
         return "utf-16le", "utf-16-le"
-    if even > 0.2 and odd < even / 10:
+    if even > 1 and odd < even / 10:
         return "utf-16be", "utf-16-be"
     return _wide_cjk(head)
 
 
 def _wide_cjk(head: bytes) -> tuple[str, str] | None:
-    """UTF-16 of Chinese or Japanese text, where NUL is rare and half of an ideograph: nearly all characters plausible."""
+    """UTF-16 text with few NUL bytes, as in Chinese, where U+4E00 has one: nearly all characters are plausible."""
     for name, codec in (("utf-16le", "utf-16-le"), ("utf-16be", "utf-16-be")):
         text = head.decode(codec, "replace")
         if len(_PLAUSIBLE.sub("", text)) * 10 <= len(text):

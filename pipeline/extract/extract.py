@@ -45,10 +45,10 @@ def extract_page(page: PageInput, extractor: Extractor, *, fetched_at: int | Non
         signals = page_signals(html, tree, page.url, page.headers, fetched_at=fetched_at, depth=depth)
         title = page_title(tree, signals)
         text = extractor.text(html, tree)
-    except (ExtractionError, MemoryError):
+    except ExtractionError:
         raise
-    except RuntimeError as error:
+    except MemoryError as error:
+        raise ExtractionError("out_of_memory", f"with {len(page.body)} bytes of HTML") from error
+    except Exception as error:  # the message may hold text of the page, so only its type is told
         raise ExtractionError("extractor_failed", f"{type(error).__name__} in {extractor.name}") from error
-    except Exception as error:
-        raise ExtractionError("parser_failed", f"{type(error).__name__} in {extractor.name}") from error
     return Extracted(text, title, signals, encoding, source, replaced)

@@ -22,7 +22,7 @@ DEPTH_STEP: Final = 512  # depths below are exact; above, of the chain of first 
 
 _GAP: Final = 65_536  # characters without `>` that make an element worth a look
 _TAG: Final = re.compile(
-    r"<(script|style|textarea|title|noscript|iframe|xmp)\b.*?</\1\b|<!--.*?-->|<[a-zA-Z]((?:\"[^\"]*\"|'[^']*'|[^>\"'])*)",
+    r"<(script|style|textarea|title|noscript|iframe|xmp)\b.*?(?:</\1\b|\Z)|<!--.*?(?:-->|\Z)|<[a-zA-Z]((?:\"[^\"]*\"|'[^']*'|[^>\"'])*)",
     re.DOTALL | re.IGNORECASE,
 )
 _SEPARATOR: Final = re.compile(r"[\s/]+[^\s/=]")

@@ -60,8 +60,7 @@ ROBOTS: Final = frozenset(
 )
 _DIRECTIVES: Final = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
 _UNSAFE: Final = re.compile("[\x00\ud800-\udfff]")
-_ELEMENTS: Final = "meta,link,script"
-_LICENCES: Final = 'a[rel~="license"],a[href*="creativecommons.org/"]'
+_ELEMENTS: Final = 'meta,link,script,a[rel~="license"],a[href*="creativecommons.org/"]'
 _LINK_HEADER: Final = re.compile(r"<([^<>]{1,2048})>([^<]{0,500})")
 
 
@@ -205,8 +204,10 @@ class _Page:
 
 
 def _elements(document: Any) -> list[Any]:
-    """meta, link and script elements; a kind with absurdly many is left out. Lists are copied once: an item of a
-    resiliparse list costs a walk over the list."""
+    """meta, link and script elements and links to licences; a kind with absurdly many is left out.
+
+    Lists are copied once, because an item of a resiliparse list costs a walk over the list.
+    """
     found = document.query_selector_all(_ELEMENTS)
     if len(found) <= MAX_ELEMENTS:
         return list(found.values())
@@ -227,19 +228,17 @@ def _attributes(tag: str, element: Any) -> list[dict[str, str]]:
     ]
 
 
-def _read_elements(page: _Page, document: Any, html: str) -> None:
+def _read_elements(page: _Page, document: Any) -> None:
     for element in _elements(document):
         tag = element.tag
         if tag == "meta":
             page.add_meta(element)
         elif tag == "link":
             page.add_link(element)
-        else:
+        elif tag == "script":
             page.add_script(element)
-    if "license" in html or "creativecommons.org/" in html:
-        found = document.query_selector_all(_LICENCES)
-        for anchor in found.values() if len(found) <= MAX_ELEMENTS else (document.query_selector(_LICENCES),):
-            page.add_licence(anchor.getattr("href"))
+        else:
+            page.add_licence(element.getattr("href"))
 
 
 def _dates(
@@ -283,7 +282,7 @@ def page_signals(
     page = _Page(url)
     document = tree.document
     page.add_headers(headers)
-    _read_elements(page, document, html)
+    _read_elements(page, document)
     root = document.query_selector("html")
     attributes = _attributes("html", root) + _attributes("body", tree.body)
     structured = read_structured(page.json_ld)

@@ -7,7 +7,7 @@ import zlib
 from typing import Any
 
 from pipeline.read.gzip_members import Problem
-from pipeline.read.warc import HTML_TYPES, media_type_of, text_of
+from pipeline.read.warc import HTML_TYPES, media_type_of, text_of, unfold
 
 Headers = list[tuple[str, str]]
 
@@ -42,11 +42,7 @@ def parse_head(block: bytes, max_header_bytes: int) -> tuple[int | None, Headers
         return int(match[1]), [], len(block), ("http_header_too_large", f"HTTP headers over {max_header_bytes} bytes")
     stop, body = (end.start(), end.end()) if end else (len(block), len(block))
     headers: Headers = []
-    for line in block[first + 1 : stop].split(b"\n") if 0 <= first < stop else ():
-        if line[:1] in (b" ", b"\t") and headers:
-            name, value = headers[-1]
-            headers[-1] = (name, f"{value} {text_of(line.strip())}")
-            continue
+    for line in unfold(block[first + 1 : stop]).split(b"\n") if 0 <= first < stop else ():
         raw_name, colon, raw_value = line.partition(b":")
         if colon and raw_name.strip():
             headers.append((text_of(raw_name.strip()) or "", text_of(raw_value.strip()) or ""))

@@ -48,10 +48,11 @@ def _columns_of(present: Iterable[str]) -> tuple[str, str, str] | None:
     return next((c for c in _NAMES if names.issuperset(c)), None)
 
 
-def read_table(path: str, table_root: str) -> Table | None:
+def read_table(path: str, table_root: str, *, strict: bool = True) -> Table | None:
     """Ranges (offset, length in bytes) by file; None where the file is no table of offsets.
 
-    Raises InputError for a CSV without these columns, and for rows that name no record.
+    Raises InputError for rows that name no record, and (`strict`) for a CSV without these columns, which otherwise is
+    an empty table: a folder may hold such files.
     """
     stem, codec = _stem_and_codec(path)
     if stem.endswith(".parquet"):
@@ -60,10 +61,13 @@ def read_table(path: str, table_root: str) -> Table | None:
         rows = _csv_rows(path, codec)
     else:
         rows = _json_rows(path, codec)
-    if rows is None:
+    if rows is None and not stem.endswith(".csv"):
         return None
+    if rows is None and strict:
+        expected = " or ".join(", ".join(c) for c in _NAMES[:2])
+        raise InputError(f"{path}: no table of offsets; a CSV needs the columns {expected}")
     table: Table = {}
-    for row, (name, offset, length) in enumerate(rows):
+    for row, (name, offset, length) in enumerate(rows or ()):
         try:
             start, size = int(offset), int(length)
         except (TypeError, ValueError):
@@ -135,10 +139,7 @@ def _csv_rows(path: str, codec: str) -> Iterator[tuple[Any, Any, Any]] | None:
     present = [str(name) for name in reader.fieldnames or ()]
     columns = _columns_of(present)
     if columns is None:
-        expected = " or ".join(", ".join(c) for c in _NAMES[:2])
-        raise InputError(
-            f"{path}: no table of offsets; columns are {', '.join(present) or 'none'}, needed are {expected}"
-        )
+        return None
     a, b, c = columns
     return ((row[a], row[b], row[c]) for row in reader)
 

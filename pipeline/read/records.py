@@ -58,7 +58,8 @@ class Page:
     """A record that can become a document: HTTP response, ARC entry, WET conversion, HTML resource or table row.
 
     Exactly one of `body` (decoded payload bytes), `text` (already text) and `error` (code, message) is set, except
-    that pages that are not extracted (status other than 200, not HTML) may leave `body` empty.
+    that pages that are not extracted (status other than 200, or not HTML) have none of them. An HTML page without
+    content has the body b"". `status` is None where there is no HTTP: conversions, HTML resources, rows.
     `payload_digest` is xxh3_128 of the payload as archived; `fetched_at` is microseconds since the epoch, UTC.
     """
 

@@ -7,6 +7,7 @@ import gzip
 import os
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 
 from pipeline.read import offsets, storage
@@ -15,6 +16,7 @@ from pipeline.read.storage import InputError
 
 TABLE_ROOT = "https://data.commoncrawl.org/"  # where crawl-data/... names live: https://commoncrawl.org/get-started
 CRAWL_ROOT_VARIABLE = "HEADWATER_CRAWL_ROOT"  # another root for `cc:` inputs, such as a mirror or s3://commoncrawl/
+_REQUESTS = 16  # sizes asked for at one time
 MAX_RANGES = 1000  # records of one split that reads a table of offsets
 
 _ARCHIVES = ("warc", "arc", "wet", "wat")
@@ -43,7 +45,7 @@ def list_sources(inputs: Sequence[str], *, table_root: str = TABLE_ROOT, crawl_r
     for text in sorted(set(inputs)):
         for path, size in _expand(text, crawl_root or os.environ.get(CRAWL_ROOT_VARIABLE) or table_root):
             if offsets.may_be_table(path):
-                table = offsets.read_table(path, table_root)
+                table = offsets.read_table(path, table_root, strict=path == storage.local_path(text))
                 if table is not None:
                     for name, wanted in table.items():
                         ranges.setdefault(name, set()).update(wanted)
@@ -52,12 +54,22 @@ def list_sources(inputs: Sequence[str], *, table_root: str = TABLE_ROOT, crawl_r
             if key not in found or (len(path), path) < (len(found[key].path), found[key].path):
                 found[key] = Source(path, size)
     sources = list(found.values())
-    for name, wanted in ranges.items():
-        key = name if storage.is_remote(name) else os.path.realpath(name)
-        if key in found:
-            continue  # the whole file is read anyway
-        sources.append(Source(name, storage.file_size(name), tuple(sorted(wanted))))
+    # Where a whole file is given as well, it is read anyway.
+    names = [n for n in ranges if (n if storage.is_remote(n) else os.path.realpath(n)) not in found]
+    sources += [Source(name, size, _merged(ranges[name])) for name, size in _sizes(names)]
     return sorted(sources, key=lambda s: s.path)
+
+
+def _merged(ranges: set[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Ranges in order of offset; those that overlap become one, so that no record is read twice."""
+    merged: list[tuple[int, int]] = []
+    for offset, length in sorted(ranges):
+        if merged and offset < sum(merged[-1]):
+            start, before = merged[-1]
+            merged[-1] = (start, max(before, offset + length - start))
+        else:
+            merged.append((offset, length))
+    return tuple(merged)
 
 
 def plan_splits(sources: Sequence[Source], split_size: int) -> list[Split]:
@@ -180,4 +192,10 @@ def _expand_crawl(text: str, root: str) -> list[tuple[str, int]]:
     chosen = names[first : int(match["to"]) if match["to"] else None]
     if not chosen:
         raise InputError(f"{text}: the crawl lists {len(names)} files; choose a range among them")
-    return [(root + name, storage.file_size(root + name)) for name in chosen]
+    return _sizes([root + name for name in chosen])
+
+
+def _sizes(paths: list[str]) -> list[tuple[str, int]]:
+    """Paths with their sizes in bytes; many at a time, as a crawl lists 90,000 files and each costs a request."""
+    with ThreadPoolExecutor(_REQUESTS) as pool:
+        return list(zip(paths, pool.map(storage.file_size, paths), strict=True))

@@ -16,6 +16,7 @@ KNOWN_TYPES = frozenset(
     ("warcinfo", "response", "resource", "request", "metadata", "revisit", "conversion", "continuation")
 )  # WARC 1.1, section 5.5
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"})
+_FOLD = re.compile(rb"\r?\n[ \t]+")
 _MEDIA_TYPE = re.compile(r"[\s;,]*([^\s;,]{1,256})")  # some servers forget the semicolon
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,21 +31,16 @@ def is_version_line(head: bytes) -> bool:
 def parse_fields(block: bytes) -> Fields:
     """Fields after the version line: names in lower case, the first of equal names, folded lines joined."""
     fields: Fields = {}
-    name: bytes | None = None
-    for line in block.split(b"\n")[1:]:
-        if line[:1] in (b" ", b"\t"):
-            if name is not None and line.strip():
-                fields[name] = (fields[name] + b" " + line.strip()).strip()
-            continue
+    for line in unfold(block).split(b"\n")[1:]:
         key, colon, value = line.partition(b":")
-        if not colon:
-            name = None
-            continue
-        key = key.strip().lower()
-        name = key if key not in fields else None
-        if name is not None:
-            fields[key] = value.strip()
+        if colon:
+            fields.setdefault(key.strip().lower(), value.strip())
     return fields
+
+
+def unfold(block: bytes) -> bytes:
+    """A header block with folded lines joined by a blank; at once, as joining line by line would be quadratic."""
+    return _FOLD.sub(b" ", block) if b"\n " in block or b"\n\t" in block else block
 
 
 def parse_length(value: bytes | None) -> int | None:

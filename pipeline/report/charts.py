@@ -10,7 +10,9 @@ _BAR = Markup(
     '<svg class="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true" focusable="false">{}</svg>'
 )
 _RECT = Markup('<rect class="{}" x="{}" y="0" width="{}" height="10"/>')
-_COLUMNS = Markup('<svg class="columns" viewBox="0 0 {} 100" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>')
+_COLUMNS = Markup(
+    '<svg class="columns" viewBox="0 0 {} 100" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
+)
 _COLUMN = Markup('<rect x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>')
 
 

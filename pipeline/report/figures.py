@@ -27,6 +27,7 @@ _DATA_COLUMNS = (
     "doc_id", "url", "fetched_at", "text", "language", "provenance_label", "split", "evidence", "personal_data",
     "rights", "benchmarks", "cluster_id", "cluster_size",
 )  # fmt: skip
+_RUN = ("version", "manifest_version", "config", "config_fingerprint", "inputs_fingerprint", "detectors")
 _FAILURE_COLUMNS = ("unit", "stage", "code", "message", "source_file", "source_offset", "source_end")
 
 # What a reason for dropping means, in the order in which a run applies them. Exact names, then prefixes.
@@ -113,7 +114,7 @@ class _DataTally:
             self.personal.update(_documents_by(batch.column("personal_data"), "kind"))
         if "benchmarks" in have:
             column = batch.column("benchmarks")
-            self.contaminated += int(pc.sum(pc.greater(pc.fill_null(pc.list_value_length(column), 0), 0)).as_py() or 0)
+            self.contaminated += _with_entries(column)
             for name, count in _documents_by(column, "benchmark").items():
                 self.benchmarks.add(name, count)
 
@@ -153,7 +154,7 @@ class _DataTally:
         known = column.filter(pc.is_valid(column))
         self.rights["pages"] += len(known)
         opt_outs = pc.struct_field(known, "opt_out")
-        self.rights["opt_out"] += int(pc.sum(pc.greater(pc.fill_null(pc.list_value_length(opt_outs), 0), 0)).as_py() or 0)
+        self.rights["opt_out"] += _with_entries(opt_outs)
         for name, count in _documents_by(opt_outs, None).items():
             self.opt_outs.add(name, count)
         licences = pc.struct_field(known, "licence")
@@ -166,6 +167,11 @@ class _DataTally:
 
 def _cluster(row: dict[str, Any]) -> dict[str, Any]:
     return {"cluster_id": row["cluster_id"], "pages": row["cluster_size"], "url": short(row["url"], URL_CHARACTERS)}
+
+
+def _with_entries(column: pa.Array) -> int:
+    """Rows of a list column that hold anything."""
+    return int(pc.sum(pc.greater(pc.fill_null(pc.list_value_length(column), 0), 0)).as_py() or 0)
 
 
 def _documents_by(column: pa.Array, field: str | None) -> Counter[str]:
@@ -300,7 +306,7 @@ def compute_figures(root: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
             "data_bytes": sum((root / name).stat().st_size for name in data_files),
             "balanced": counts["pages"] == counts["kept"] + dropped + failed and counts["kept"] == tally.rows,
         },
-        "records": counts["records"],
+        "records": {short(kind, 60): count for kind, count in Counter(counts["records"]).most_common(_HOSTS)},
         "waterfall": _waterfall(counts),
         "provenance": _provenance(tally.cells),
         "evidence": tally.evidence.figures(tally.rows),
@@ -331,8 +337,5 @@ def compute_figures(root: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "failures": [row for row in failures if row["unit"] != "region"],
         "regions": [row for row in failures if row["unit"] == "region"],
         "sources": _sources(manifest["sources"]),
-        "run": {
-            name: manifest.get(name)
-            for name in ("version", "manifest_version", "config", "config_fingerprint", "inputs_fingerprint", "detectors")
-        },
+        "run": {name: manifest.get(name) for name in _RUN},
     }

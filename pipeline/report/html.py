@@ -60,10 +60,10 @@ def share(part: int, whole: int) -> str:
         return "–"
     percent = 100 * part / whole
     if part and percent < 0.1:
-        return "< 0.1 %"
+        return "<\u00a00.1\u00a0%"
     if part < whole and percent > 99.9:
-        return "> 99.9 %"
-    return f"{percent:.1f} %"
+        return ">\u00a099.9\u00a0%"
+    return f"{percent:.1f}\u00a0%"
 
 
 def size(value: int) -> str:
@@ -72,7 +72,7 @@ def size(value: int) -> str:
     while amount >= 1024 and len(units) > 1:
         amount /= 1024
         units.pop(0)
-    return f"{value:,} B" if units[0] == "B" else f"{amount:,.1f} {units[0]}"
+    return f"{value:,}\u00a0B" if units[0] == "B" else f"{amount:,.1f}\u00a0{units[0]}"
 
 
 def compact(value: int) -> str:
@@ -134,16 +134,27 @@ def environment() -> Environment:
     )
     env.filters.update(number=number, size=size, compact=compact, explain=explain)
     env.globals.update(
-        bar=bar, columns=columns, share=share, plural=plural, ticks=ticks, labels=LABEL_NAMES, queries=QUERIES, splits=SPLITS
+        bar=bar,
+        columns=columns,
+        share=share,
+        plural=plural,
+        ticks=ticks,
+        labels=LABEL_NAMES,
+        queries=QUERIES,
+        splits=SPLITS,
     )
     return env
 
 
 def render_html(figures: Mapping[str, Any]) -> str:
     """The report as HTML."""
-    return environment().get_template("index.html.j2").render(
-        f=figures,
-        groups=_grouped(figures["waterfall"]),
-        dates=_dates(figures["dates"]),
-        config=json.dumps(figures["run"]["config"], indent=2, ensure_ascii=True, sort_keys=True),
+    return (
+        environment()
+        .get_template("index.html.j2")
+        .render(
+            f=figures,
+            groups=_grouped(figures["waterfall"]),
+            dates=_dates(figures["dates"]),
+            config=json.dumps(figures["run"]["config"], indent=2, ensure_ascii=True, sort_keys=True),
+        )
     )

@@ -31,7 +31,7 @@ from {DATA}
 group by all order by documents desc;""",
     "evidence": f"""select e.detector, e.signal, count(distinct doc_id) as documents, count(*) as findings
 from (select doc_id, unnest(evidence) as e from {DATA})
-group by all order by documents desc, all;""",
+group by all order by documents desc, detector, signal;""",
     "evidence_examples": f"""select doc_id, url, provenance_label, e.detector, e.signal, e.weight, e.value,
        substring(text, e."start" + 1, e."end" - e."start") as match
 from (select *, unnest(evidence) as e from {DATA})
@@ -45,17 +45,17 @@ from ({_HOSTS})
 group by all order by documents desc, host limit 20;""",
     "top_level_domains": f"""select regexp_replace(host, '^.*\\.', '') as top_level_domain, count(*) as documents
 from ({_HOSTS})
-group by all order by documents desc, all limit 20;""",
+group by all order by documents desc, top_level_domain limit 20;""",
     "dates": f"""select strftime(make_timestamp(epoch_us(fetched_at)), '%Y-%m') as month, count(*) as documents
 from {DATA}
 group by all order by month;""",
     "lengths": f"""select case when text = '' then 0 else 2 ** floor(log2(length(text))) end as characters_from,
        count(*) as documents
 from {DATA}
-group by all order by all;""",
+group by all order by 1;""",
     "duplicates": f"""select 2 ** floor(log2(cluster_size)) as pages_from, count(*) as clusters
 from {DATA} where cluster_id = doc_id
-group by all order by all;""",
+group by all order by 1;""",
     "opt_outs": f"""select opt_out, count(distinct doc_id) as documents
 from (select doc_id, unnest(rights.opt_out) as opt_out from {DATA})
 group by all order by documents desc, opt_out;""",
@@ -64,7 +64,7 @@ from {DATA}
 where rights.licence is not null group by all order by documents desc, licence;""",
     "failures": f"""select unit, stage, code, count(*) as count, min(source_file) as first_file
 from {_FAILED}
-group by all order by unit, count desc, all;""",
+group by all order by unit, count desc, stage, code;""",
     "sources": f"""select source_file, count(*) as pages,
        count(*) filter (outcome = 'kept') as kept,
        count(*) filter (outcome = 'dropped') as dropped,

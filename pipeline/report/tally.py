@@ -49,13 +49,13 @@ class CappedCounter(Generic[K]):
         return self._ranked()
 
     def top(self, rows: int) -> dict[str, Any]:
-        """The `rows` largest, the sum of the rest, and how many keys there are (None where not known exactly)."""
+        """The `rows` largest, the sum of the rest, and how many keys there are beside None (None if not exact)."""
         ranked = self._ranked()
         shown = [{"key": key, "documents": count} for key, count in ranked[:rows]]
         return {
             "rows": shown,
             "rest": self.total - sum(count for _, count in ranked[:rows]),
-            "distinct": len(ranked) if self.exact else None,
+            "distinct": sum(key is not None for key, _ in ranked) if self.exact else None,
         }
 
 

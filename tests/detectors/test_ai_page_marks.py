@@ -74,7 +74,10 @@ def test_not_stated(page: dict[str, Any]) -> None:
 
 def test_a_generated_picture_is_a_note() -> None:
     source = {"name": "digitalSourceType", "value": IPTC}
-    assert found(structured=[source, {"name": "@type", "value": "ImageObject"}]) == {"digital_source_type": None}
+    types = [{"name": "@type", "value": value} for value in ("Article", "ImageObject", "Person")]
+    assert found(structured=[types[0], types[1], source]) == {"digital_source_type": None}
+    assert found(structured=[types[0], types[1], types[2], source]) == {"digital_source_type": None}
+    assert found(structured=[types[0], source, types[1]]) == {"digital_source_type": 6.0}
     assert found(structured=pair("ImageObject.digitalSourceType", IPTC)) == {"digital_source_type": None}
     whole = [{"name": "Article.digitalSourceType", "value": IPTC}, {"name": "@type", "value": "ImageObject"}]
     assert found(structured=whole) == {"digital_source_type": 6.0}

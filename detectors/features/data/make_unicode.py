@@ -15,27 +15,10 @@ import numpy as np
 CODE_POINTS = 0x110000
 SPACE, LETTER, NUMBER, MARK, ALONE, IGNORED = 1, 2, 3, 4, 5, 6
 LOWER, UPPER, DIGIT, TERMINAL, CLOSER = 8, 16, 32, 64, 128
-# Scripts written without spaces between words: each letter is a word of its own.
+# Scripts written without spaces between words: each letter is a word of its own. Tibetan marks its syllables.
 ALONE_SCRIPTS = [
-    "Han",
-    "Hiragana",
-    "Katakana",
-    "Bopomofo",
-    "Yi",
-    "Tangut",
-    "Nushu",
-    "Khitan_Small_Script",
-    "Thai",
-    "Lao",
-    "Khmer",
-    "Myanmar",
-    "Tibetan",
-    "Javanese",
-    "Balinese",
-    "Tai_Le",
-    "New_Tai_Lue",
-    "Tai_Tham",
-    "Tai_Viet",
+    *("Han", "Hiragana", "Katakana", "Bopomofo", "Yi", "Tangut", "Nushu", "Khitan_Small_Script"),
+    *("Thai", "Lao", "Khmer", "Myanmar", "Javanese", "Balinese", "Tai_Le", "New_Tai_Lue", "Tai_Tham", "Tai_Viet"),
 ]
 
 

@@ -8,10 +8,10 @@ from importlib.metadata import version
 import datasketch
 import numpy as np
 import pytest
+from test_tokens import finish, rolling, step
 
 from detectors.features import minhash
 from detectors.features.tokens import tokenise
-from test_tokens import finish, rolling, step
 
 DATASKETCH_2 = int(version("datasketch").split(".")[0]) >= 2
 NEEDS_2 = pytest.mark.skipif(not DATASKETCH_2, reason="scheme affine32 is new in datasketch 2")

@@ -153,7 +153,10 @@ def test_any_split_of_a_batch_gives_the_same_rows(texts: list[str], at: int) -> 
         ("l’eau d'Or 'quoted'", ["l’eau", "d'Or", "'", "quoted", "'"]),
         ("rock'n'roll 5'6", ["rock'n'roll", "5", "'", "6"]),
         ("3.14 m² 1,000 1,a a,1 v.2", ["3.14", "m²", "1,000", "1", ",", "a", "a", ",", "1", "v", ".", "2"]),
-        ("example.org. U.S.A. a..b snake_case_1 _a_", ["example.org", ".", "U.S.A", ".", "a", "..", "b", "snake_case_1", "_", "a", "_"]),
+        (
+            "example.org. U.S.A. a..b snake_case_1 _a_",
+            ["example.org", ".", "U.S.A", ".", "a", "..", "b", "snake_case_1", "_", "a", "_"],
+        ),
         ("wait... -----", ["wait", "...", "-----"]),
         ("co\u00adop", ["co\u00adop"]),
         ("日本語テキスト", list("日本語テキスト")),

@@ -18,7 +18,17 @@ In winter, when ice closes the channel, children walk out to the lighthouse and 
 My grandfather kept the lamp for thirty years; he wrote down the weather each night in small blue notebooks.
 Some pages mention ships that never arrived, others only the price of oil or a quarrel over firewood.
 """
-TEXTS = [GOOD, "", "short", "   ", "a b " * 400, GOOD + "\n" + GOOD, "日本語の文章です。" * 30, "\x00\x00", GOOD.upper()]
+TEXTS = [
+    GOOD,
+    "",
+    "short",
+    "   ",
+    "a b " * 400,
+    GOOD + "\n" + GOOD,
+    "日本語の文章です。" * 30,
+    "\x00\x00",
+    GOOD.upper(),
+]
 
 
 def run(texts: list[str], detector: Quality) -> dict[str, pa.Array]:

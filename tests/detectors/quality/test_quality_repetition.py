@@ -77,7 +77,7 @@ def test_the_four_variants_differ() -> None:
 
 
 def test_paragraphs() -> None:
-    # Three paragraphs, the third a copy of the first but for outer spaces: "ab\ncd" (5), "x" (1), "ab\ncd" or "ab\ncd ".
+    # Three paragraphs: "ab\ncd" (5 characters), "x", and a copy of the first, in part with outer spaces.
     assert values("ab\ncd\n\nx\n\n\nab\ncd", "datatrove")[1:4:2] == pytest.approx([1 / 3, 5 / 16])
     assert values("ab\ncd\n\nx\n\n\nab\ncd ", "datatrove")[1:4:2] == pytest.approx([1 / 3, 5 / 17])  # text.strip()
     assert values("ab\ncd \n\nx\n\n\nab\ncd", "datatrove")[1:4:2] == [0, 0]
@@ -100,7 +100,9 @@ def test_degenerate_texts(variant: str) -> None:
 
 
 @pytest.mark.parametrize("variant", repetition.VARIANTS)
-@pytest.mark.parametrize("text", ["a " * 2_000_000, "a\n" * 1_000_000, "ab cd\n" * 700_000, "a b c d e f g h i j k " * 150_000])
+@pytest.mark.parametrize(
+    "text", ["a " * 2_000_000, "a\n" * 1_000_000, "ab cd\n" * 700_000, "a b c d e f g h i j k " * 150_000]
+)
 def test_huge_texts_take_linear_time(text: str, variant: str) -> None:
     found = tokenise([text])
     started = time.process_time()

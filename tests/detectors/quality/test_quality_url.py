@@ -17,7 +17,11 @@ from detectors.quality.url import UrlFilter, normalise, parents, read_words
 def folder(tmp_path: Path) -> Path:
     """UT1 lists of two categories."""
     for category, domains, urls in [
-        ("adult", "bad.example\n# comment\nsub.mixed.example\n192.0.2.7\n", "host.example/dir\nhttp://www.q.example/p?x=1\n"),
+        (
+            "adult",
+            "bad.example\n# comment\nsub.mixed.example\n192.0.2.7\n",
+            "host.example/dir\nhttp://www.q.example/p?x=1\n",
+        ),
         ("phishing", "phish.example\n", ""),
     ]:
         (tmp_path / category).mkdir()

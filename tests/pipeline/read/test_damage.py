@@ -203,6 +203,22 @@ def test_a_member_bomb_is_passed_in_bounded_time(tmp_path):
     assert [p.error[0] for p in pages if p.error] == ["record_too_large"]
 
 
+def test_hostile_bytes_take_linear_time(tmp_path):
+    folded = warc_record(http(HTML % 9, b"X: y\r\n" + b" z\n" * 900_000), 9)
+    lines = b"http:\n" * 500_000
+    magics = b"\x1f\x8b\x08\0\0\0\0\0\0\0" * 60_000
+    spaces = warc_record(
+        http(HTML % 9, b"X:" + b" " * 3_000_000 + b"y\r\n"), 9, more="Y: a\r\n" + " \t" * 1_000_000 + "b"
+    )
+    chunks = warc_record(http(b"1\r\na\r\n" * 700_000, b"Transfer-Encoding: chunked\r\n"), 9)
+    for data in (folded, lines, magics, spaces, chunks, lines + b" " * 3_000_000):
+        for packed in (data, members([data])):
+            began = time.process_time()
+            pages, _, _ = read(write(tmp_path, members([html_record(0)]) + packed + members([html_record(1)])))
+            assert time.process_time() - began < 4
+            assert len(sound(pages) & IDS) == 2
+
+
 def test_files_of_noise_never_raise(tmp_path):
     import random
 

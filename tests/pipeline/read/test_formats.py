@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import tracemalloc
+import zlib
 from collections import Counter
 
 import pytest
@@ -15,6 +17,7 @@ from read_samples import (
     arc_header,
     html_record,
     http,
+    key,
     members,
     read,
     record_id,
@@ -23,7 +26,9 @@ from read_samples import (
     write,
 )
 
-from pipeline.read import arc, warc
+from pipeline.read import arc, gzip_members, storage, streams, warc
+from pipeline.read.records import Split
+from pipeline.read.splits import SplitReader
 
 US = 1_000_000
 
@@ -49,6 +54,62 @@ def test_same_pages_from_every_packing(tmp_path):
         assert reader.records == Counter(warcinfo=1, request=3, response=3, metadata=3), name
         assert len({p.source_offset for p in pages}) == 3, name
         assert reader.whole_file == (name != "members"), name
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 100, 4096])
+def test_chunk_sizes_change_nothing(tmp_path, monkeypatch, chunk):
+    records = small_records(2)
+    arcs = [arc_header(), arc_entry("http://a.example/", http(HTML % 1)), arc_entry("http://b.example/", HTML % 2)]
+    short = warc_record(http(HTML % 9), 9, length="90")
+    long = warc_record(http(HTML % 9), 9, length="700")
+    packs = []
+    for parts in (
+        records,
+        arcs,
+        [*records, short, *records],
+        [*records, long, *records],
+        [*records, b"noise\r\n\r\n", *records],
+    ):
+        plain = b"".join(parts)
+        frames = b"".join(zstandard.compress(p) for p in parts)
+        packs += [
+            members(parts),
+            gzip.compress(plain),
+            plain,
+            frames,
+            members(parts)[:-70],
+            gzip.compress(plain)[:-200],
+        ]
+    before = []
+    for data in packs:
+        pages, regions, reader = read(write(tmp_path, data))
+        before.append(([key(i) for i in pages + regions], reader.records, reader.next_offset))
+    monkeypatch.setattr(storage.LocalFile, "chunk_bytes", chunk)
+    monkeypatch.setattr(streams, "PLAIN_CHUNK", chunk)
+    monkeypatch.setattr(gzip_members, "STEP", chunk)
+    monkeypatch.setattr(gzip_members, "PIECE", max(chunk, 5))
+    for data, expected in zip(packs, before, strict=True):
+        pages, regions, reader = read(write(tmp_path, data))
+        assert ([key(i) for i in pages + regions], reader.records, reader.next_offset) == expected
+
+
+def test_without_isal(tmp_path, monkeypatch):
+    path = write(tmp_path, members(small_records(3)))
+    before = [key(p) for p in read(path)[0]]
+    monkeypatch.setattr(gzip_members, "_fast", zlib)
+    assert [key(p) for p in read(path)[0]] == before
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    records = [html_record(i, 20_000) for i in range(600)]
+    for data in (members(records, 1), b"".join(records), gzip.compress(b"".join(records), 1)):
+        path = write(tmp_path, data)
+        reader = SplitReader(Split(0, path, 0, len(data), len(data)))
+        tracemalloc.start()
+        assert sum(1 for _ in reader) == 600
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 6 << 20
 
 
 def test_zstd_dictionary(tmp_path):

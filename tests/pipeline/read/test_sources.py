@@ -72,6 +72,7 @@ def server(monkeypatch):
         404,
         [],
     )
+    httpd.handle_error = lambda *args: None  # clients that go away are part of the tests
     thread = threading.Thread(target=httpd.serve_forever, daemon=True)
     thread.start()
     httpd.url = f"http://127.0.0.1:{httpd.server_address[1]}/"
@@ -191,11 +192,10 @@ def test_http_errors(server):
     with pytest.raises(InputError, match="no such file"):
         list_sources([server.url + "none.warc.gz"])
     server.missing = 403
-    with pytest.raises(InputError, match=r"not permitted|no such file"):
+    with pytest.raises(InputError, match="not permitted"):
         list_sources([server.url + "none.warc.gz"])
     with pytest.raises(InputError, match="cannot be read"):
-        monkey = "http://127.0.0.1:1/none.warc.gz"
-        list_sources([monkey])
+        list_sources(["http://127.0.0.1:1/none.warc.gz"])
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -221,7 +221,8 @@ def test_crawl(server, monkeypatch):
     assert len(list_sources(["cc:CC-MAIN-2024-10?warcs=3:"], crawl_root=server.url)) == 2
     pages = read_all(list_sources(["cc:CC-MAIN-2024-10?warcs=0:1"]), 1 << 20)
     assert len(pages) == 5
-    for bad, message in [("cc:CC-MAIN-2024-10?x=1", "write cc:"), ("cc:../x", "write cc:"), ("cc:CC-MAIN-1999-01", "no such file"),
+    for bad, message in [("cc:CC-MAIN-2024-10?x=1", "write cc:"), ("cc:../x", "write cc:"),
+                         ("cc:CC-MAIN-1999-01", "no such file"),
                          ("cc:CC-MAIN-2024-10?warcs=7:9", "lists 5 files")]:  # fmt: skip
         with pytest.raises(InputError, match=message):
             list_sources([bad])

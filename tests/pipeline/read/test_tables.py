@@ -47,7 +47,8 @@ def test_json_lines(tmp_path, pack):
 def test_json_lines_with_bad_rows(tmp_path):
     lines = [
         b'\xef\xbb\xbf{"id": 1, "text": "one"}', b"", b"no json", b"[1]", b'{"text": null}', b'{"text": "\\ud800x"}',
-        b'{"text": "' + b"y" * 3000 + b'"}', b'{"text": "' + b"z" * 1500 + b'"}', b"[" * 100_000, b'{"id": "z", "text": "last"}',
+        b'{"text": "' + b"y" * 3000 + b'"}', b'{"text": "' + b"z" * 1500 + b'"}', b"[" * 100_000,
+        b'{"id": "z", "text": "last"}',
     ]  # fmt: skip
     pages, _, reader = read(write(tmp_path, b"\n".join(lines), "x.jsonl"), ReadLimits(max_body_bytes=1000))
     assert [(p.source_offset, p.text or p.error[0]) for p in pages] == [
@@ -78,7 +79,7 @@ def test_parquet(tmp_path):
     assert [(p.record_id, p.text, p.url, p.fetched_at, p.source_offset) for p in pages] == [
         (r["id"], r["text"], r["url"], MAY, n) for n, r in enumerate(ROWS)
     ]
-    for split_size in (1, 100, 700, 5000):
+    for split_size in (100, 700, 5000):
         items, records, _ = read_in_splits(path, split_size)
         assert (items, records) == one_split(path)
     with pytest.raises(InputError, match="columns are fetched_at, id, text, url"):
@@ -162,7 +163,7 @@ def test_tables_of_offsets(tmp_path, kind, names):
 def test_ranges_are_chunked(tmp_path):
     write(tmp_path, members([html_record(1)]), "a.warc.gz")
     table = tmp_path / "t.csv"
-    table.write_text("filename,offset,length\n" + "".join(f"a.warc.gz,{n},10\n" for n in range(2500)))
+    table.write_text("filename,offset,length\n" + "".join(f"a.warc.gz,{n * 10},10\n" for n in range(2500)))
     splits = plan_splits(list_sources([str(table)]), 1 << 20)
     assert [len(s.ranges) for s in splits] == [1000, 1000, 500]
     assert [s.number for s in splits] == [0, 1, 2]
@@ -170,13 +171,33 @@ def test_ranges_are_chunked(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("a,b\n1,2\n", "needed are warc_filename"), ("file,offset,length\na,x,1\n", "row 0"), ("file,offset,length\na,1,0\n", "row 0"),
+    [("a,b\n1,2\n", "needs the columns warc_filename"), ("file,offset,length\na,x,1\n", "row 0"),
+     ("file,offset,length\na,1,0\n", "row 0"),
      ("file,offset,length\nnone.warc,1,5\n", "none.warc: no such file")],
 )  # fmt: skip
 def test_bad_tables_of_offsets(tmp_path, text, message):
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(InputError, match=message):
         list_sources([str(tmp_path / "t.csv")])
+
+
+def test_other_csv_files_in_a_folder_do_not_matter(tmp_path):
+    path = write(tmp_path, members([html_record(1)]), "a.warc.gz")
+    (tmp_path / "notes.csv").write_text("a,b\n1,2\n")
+    assert [s.path for s in list_sources([str(tmp_path)])] == [path]
+
+
+def test_overlapping_ranges_are_read_once(tmp_path):
+    records = [html_record(i) for i in range(3)]
+    write(tmp_path, members(records), "a.warc.gz")
+    spots = offsets(records)
+    both = (0, sum(spots[1]))
+    rows = "".join(f"a.warc.gz,{o},{n}\n" for o, n in [spots[1], both, spots[0], spots[2]])
+    (tmp_path / "t.csv").write_text("file,offset,length\n" + rows)
+    (source,) = list_sources([str(tmp_path / "t.csv")])
+    assert source.ranges == (both, spots[2])
+    (split,) = plan_splits([source], 1)
+    assert [p.source_offset for p in SplitReader(split)] == [o for o, _ in spots]
 
 
 def test_text_tables_are_no_tables_of_offsets(tmp_path):
