@@ -23,6 +23,7 @@ from detectors.api import Detector, digest_of, fingerprint, run_detectors
 from detectors.provenance import Provenance
 from detectors.quality.url import UrlFilter
 from detectors.registry import build_detectors
+from pipeline.extract import signals
 from pipeline.extract.api import PageInput
 from pipeline.extract.errors import ExtractionError
 from pipeline.extract.extract import extract_page
@@ -119,12 +120,14 @@ class Annotator:
     def fingerprint(self) -> str:
         """Changes whenever a staged shard would have other bytes."""
         config = self.config
+        self.extractor.setup()  # a version may name the library's, which is known once it is loaded
         return digest_of(
             {
                 "staging": STAGING_VERSION,
                 "read": config.read.model_dump(mode="json"),
                 "extractor": [self.extractor.name, self.extractor.version],
-                "url_filter": config.url_filter.model_dump(mode="json"),
+                "page_signals": signals.VERSION,
+                "url_filter": dict(self.url_filter.parameters()),
                 "detectors": self.detector_fingerprints(),
                 "cpu_seconds": config.extract.cpu_seconds,
             }
@@ -180,13 +183,13 @@ class Annotator:
     def score(self, outcomes: Sequence[Outcome]) -> pa.Table:
         """Run the detectors over the outcomes' texts; columns of `staged_schema`, one row an outcome."""
         batch = document_batch(outcomes)
-        signals = run_detectors(self.detectors, batch)
+        found = run_detectors(self.detectors, batch)
         evidence: list[list[dict[str, Any]]] = [[] for _ in outcomes]
-        for finding in signals.evidence:
+        for finding in found.evidence:
             evidence[finding.row].append(finding.as_struct())
         columns: dict[str, pa.Array] = {name: batch.column(name) for name in batch.schema.names}
-        columns.update(signals.columns)
-        columns.update(self.provenance.fuse(signals.evidence, batch.column("fetched_at")))
+        columns.update(found.columns)
+        columns.update(self.provenance.fuse(found.evidence, batch.column("fetched_at")))
         columns["evidence"] = pa.array(evidence, pa.list_(EVIDENCE_STRUCT))
         names = self.quality_signals
         columns["quality"] = (

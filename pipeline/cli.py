@@ -25,7 +25,7 @@ EXIT_DONE, EXIT_USAGE, EXIT_FAILURES, EXIT_VERIFY, EXIT_INTERRUPTED = 0, 2, 3, 4
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class ByteSize(click.ParamType):
+class ByteSize(click.ParamType[int]):
     """A number of bytes, with an optional suffix K, M, G, T (powers of 1024)."""
 
     name = "bytes"
@@ -114,8 +114,7 @@ def cli() -> None:
 @click.option("--keep-staged", is_flag=True, help="Keep the staged shards of the run.")
 @input_options
 @common_options
-@click.pass_context
-def curate(ctx: click.Context, inputs: tuple[str, ...], output: str, keep_staged: bool, **options: Any) -> None:
+def curate(inputs: tuple[str, ...], output: str, keep_staged: bool, **options: Any) -> None:
     """Curate archives into Parquet splits with provenance; without INPUT, the bundled sample.
 
     INPUT is a file, folder, glob or address (s3://, gs://, https://): WARC, ARC or WET, compressed or not; a table
@@ -126,14 +125,14 @@ def curate(ctx: click.Context, inputs: tuple[str, ...], output: str, keep_staged
 
     reporter = Reporter(options["quiet"], options["json_log"])
     config = _config(options)
-    ctx.exit(
+    _exit(
         curate_job(
             list(inputs),
             Path(output),
             config,
             workers=options["workers"] or _cores(),
             split_size=options["split_size"],
-            beam_options=list(ctx.obj or []),
+            beam_options=list(click.get_current_context().obj or []),
             reporter=reporter,
             keep_staged=keep_staged,
         )
@@ -147,10 +146,9 @@ def curate(ctx: click.Context, inputs: tuple[str, ...], output: str, keep_staged
 )
 @input_options
 @common_options
-@click.pass_context
-def extract(ctx: click.Context, inputs: tuple[str, ...], output: str, **options: Any) -> None:
+def extract(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     """Main text and page signals of every page; nothing is filtered, one row a page."""
-    ctx.exit(_tabulate("extract", inputs, output, options))
+    _exit(_tabulate("extract", inputs, output, options))
 
 
 @cli.command()
@@ -160,17 +158,15 @@ def extract(ctx: click.Context, inputs: tuple[str, ...], output: str, **options:
 )
 @input_options
 @common_options
-@click.pass_context
-def score(ctx: click.Context, inputs: tuple[str, ...], output: str, **options: Any) -> None:
+def score(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     """Every detector on every document; nothing is filtered or deduplicated, rows out = rows in."""
-    ctx.exit(_tabulate("score", inputs, output, options))
+    _exit(_tabulate("score", inputs, output, options))
 
 
 @cli.command()
 @click.argument("run", type=click.Path())
 @common_options
-@click.pass_context
-def verify(ctx: click.Context, run: str, **options: Any) -> None:
+def verify(run: str, **options: Any) -> None:
     """Recount and rehash a finished run."""
     reporter = Reporter(options["quiet"], options["json_log"])
     began = time.monotonic()
@@ -179,7 +175,7 @@ def verify(ctx: click.Context, run: str, **options: Any) -> None:
         click.echo(problem)
     if problems:
         reporter.say(f"{run}: {len(problems)} problems; the files are not those that the run wrote")
-        ctx.exit(EXIT_VERIFY)
+        _exit(EXIT_VERIFY)
     reporter.say(f"{run}: every file and count is as run.json says ({time.monotonic() - began:.1f} s)")
 
 
@@ -222,6 +218,10 @@ def detectors_list(config_path: str | None) -> None:
     for detector in Annotator(load_config(config_path)).detectors:
         reads, returns = ", ".join(sorted(detector.columns)), ", ".join(detector.outputs) or "evidence only"
         click.echo(f"{detector.name}/{detector.version}  {fingerprint(detector)}\n  reads {reads}\n  returns {returns}")
+
+
+def _exit(code: int) -> None:
+    click.get_current_context().exit(code)
 
 
 def _cores() -> int:
@@ -276,7 +276,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         except (Interrupted, KeyboardInterrupt, click.Abort):
             code = _interrupted(arguments)
         except BrokenPipeError:
-            sys.stdout = None  # type: ignore[assignment]
+            sys.stdout = None
             code = EXIT_DONE
         except Exception as error:  # what is finished is kept, so every other end is an interruption
             code = _interrupted(arguments) if came else _broken(error)

@@ -160,7 +160,8 @@ def _ranks(policy: DuplicatePolicy, table: pa.Table, keep: str, doc_hash: U64) -
         times = _times(table)
         known = np.clip(times, 0, ceiling - 1)
         value = np.where(times < 0, ceiling, ceiling - 1 - known if keep == "newest" else known)
-    return (value.astype(np.uint64) << np.uint64(32)) | (doc_hash & np.uint64(0xFFFFFFFF))
+    ranks: U64 = (value.astype(np.uint64) << np.uint64(32)) | (doc_hash & np.uint64(0xFFFFFFFF))
+    return ranks
 
 
 def prepare_keys(folder: str, report: ShardReport, config: CurateConfig) -> str:

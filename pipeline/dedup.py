@@ -72,7 +72,7 @@ def match_captures(captures: pa.Table) -> pa.Table:
 
 
 def content_keys(keys: pa.Table, losers: U64, policy: DuplicatePolicy) -> pa.Table:
-    """MATCHES of a shard: a row per document and key of its content and bands; losers and dropped pages take no part."""
+    """MATCHES of a shard: a row per document and key of its content and bands, without losers and dropped pages."""
     takes_part = np.asarray(pc.is_null(keys.column("reason")))
     takes_part &= ~np.isin(column(keys, "reference"), losers)
     rows = keys.filter(pa.array(takes_part))

@@ -14,11 +14,13 @@ import multiprocessing
 import os
 import signal
 import struct
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +116,25 @@ def _call_guarded(task: HostTask) -> Any:
         arm_cpu_limit(0)
 
 
+def _start_fork_server() -> None:
+    """Start the server that children are forked from with its standard error closed to the terminal.
+
+    Native parsers write there as they die, and children that are stopped complain; what matters is in the failures.
+    HEADWATER_DEBUG=1 shows it.
+    """
+    if os.environ.get("HEADWATER_DEBUG"):
+        return
+    sys.stderr.flush()
+    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        forkserver.ensure_running()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)
+
+
 class Host:
     """A pool of child processes that takes tasks and survives their deaths.
 
@@ -125,8 +146,9 @@ class Host:
         self.workers = max(1, workers)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([preload])
+        _start_fork_server()
         self._folder = tempfile.TemporaryDirectory(prefix="headwater-host-")
-        self._pool = ProcessPool(max_workers=self.workers, initializer=_start_child, context=context)
+        self._pool: Any = ProcessPool(max_workers=self.workers, initializer=_start_child, context=context)
         self._tasks: dict[Future[Any], HostTask] = {}
         self._count = 0
         self.finished: Counter[str] = Counter()  # tasks by name of their function
@@ -178,13 +200,14 @@ class Host:
         self._folder.cleanup()
 
     def _submit(self, task: HostTask) -> Future[Any]:
+        function: Callable[..., Any] = task.function
+        arguments = task.arguments
         if task.guarded:
             self._count += 1
             task.progress_path = os.path.join(self._folder.name, f"{self._count}.progress")
             Path(task.progress_path).write_bytes(_STATE.pack(READING, -1, 0, 0))
-            future = self._pool.schedule(_call_guarded, args=(task,))
-        else:
-            future = self._pool.schedule(task.function, args=task.arguments)
+            function, arguments = _call_guarded, (task,)
+        future: Future[Any] = self._pool.schedule(function, args=arguments)
         self._tasks[future] = task
         return future
 

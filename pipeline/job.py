@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.annotate import Annotator
+from pipeline.decide import quality_profile
 from pipeline.host import Host, shared_host
 from pipeline.progress import Reporter, State
 from pipeline.read.records import Split
 from pipeline.read.sources import list_sources, plan_splits
 from pipeline.runs import RunError, RunFolder, headwater_version, inputs_fingerprint
 from pipeline.tabulate import Kind, write_table
-from schemas.config import CurateConfig
+from schemas.config import ConfigError, CurateConfig
 from schemas.manifest import FileEntry, SourceAccount, run_manifest, write_json
 
 # Beam's in-process runner: no server and no download. `DirectRunner` would first try to fetch another engine.
@@ -64,8 +65,8 @@ def curate_job(
             if run.is_finished():
                 reporter.say(f"{output} is finished already: nothing to do. {_where_to_look(output)}")
                 return _exit_code(run, config)
+            annotator = prepare_annotator(config)
             host = shared_host(workers)  # children start while Beam is imported
-            annotator = Annotator(config)
             if split_size is None:
                 split_size = default_split_size(sum(size for _, size in named), workers)
                 run.remember_split_size(split_size)
@@ -76,6 +77,21 @@ def curate_job(
             run.close()
     _conclude(output, manifest, summary, reporter)
     return _exit_code(run, config)
+
+
+def prepare_annotator(config: CurateConfig) -> Annotator:
+    """The annotator of a configuration, checked before any work begins.
+
+    Raises:
+        ConfigError: a list, model, extractor or rule that the configuration names is not to be had.
+    """
+    try:
+        annotator = Annotator(config)
+        annotator.fingerprint()
+        quality_profile(config)
+    except (ValueError, RuntimeError, FileNotFoundError, ImportError) as error:
+        raise ConfigError(f"the configuration cannot be used: {error}") from error
+    return annotator
 
 
 @contextmanager
@@ -212,10 +228,13 @@ def _conclude(output: Path, manifest: dict[str, Any], summary: dict[str, Any], r
 
 
 def _where_to_look(output: Path) -> str:
-    return (
-        f"Look at:\n  {output}/report/index.html   the report\n  {output}/data/                what was kept, by origin\n"
-        f"  {output}/dropped/             what was not, and why\n  {output}/README.md            how to load it"
+    places = (
+        ("report/index.html", "the report"),
+        ("data/", "what was kept, by origin"),
+        ("dropped/", "what was not, and why"),
+        ("README.md", "how to load it"),
     )
+    return "Look at:\n" + "\n".join(f"  {output}/{path:<20} {what}" for path, what in places)
 
 
 def _exit_code(run: RunFolder, config: CurateConfig) -> int:
@@ -238,6 +257,7 @@ def table_job(
 ) -> int:
     """Extract or score inputs into one file; returns the exit code."""
     sources = list_sources(inputs, table_root=config.read.table_root)
+    prepare_annotator(config)
     total = sum(source.size_bytes for source in sources)
     size = split_size or default_split_size(total, workers)
     splits = plan_splits(sources, size)

@@ -263,7 +263,8 @@ def row_bytes(table: pa.Table, target: str) -> int:
     """Size of a table as row groups count it: a function of its values alone, never of how they lie in memory."""
     size = ROW_OVERHEAD[target.split("/")[0]] * table.num_rows
     if "text" in table.schema.names:
-        size += pc.sum(pc.binary_length(table.column("text"))).as_py() or 0
+        text: int = pc.sum(pc.binary_length(table.column("text"))).as_py() or 0
+        return size + text
     return size
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.report.columns import GROUPS, description, type_name
+from pipeline.report.columns import description, group_columns, type_name
 from pipeline.report.figures import SPLITS
 from pipeline.report.html import LABEL_NAMES, environment
 from schemas.evidence import LABELS
@@ -33,13 +33,18 @@ duckdb.sql(\"\"\"
 documents = pl.scan_parquet("data/*/*.parquet")
 long = documents.filter(pl.col("text").str.len_chars() > 1_000)
 print(long.select("doc_id", "url", "provenance_label", "provenance_reasons").head(10).collect())""",
-    "datasets": """from datasets import load_dataset
+    "datasets": """from pathlib import Path
 
-documents = load_dataset(".", "{config}", split="{split}")
+from datasets import load_dataset
+
+folder = str(Path.cwd())  # a path with a name: datasets does not take "."
+documents = load_dataset(folder, "{config}", split="{split}")
 print(documents[0]["url"], documents[0]["provenance_label"])""",
-    "streaming": """from datasets import load_dataset
+    "streaming": """from pathlib import Path
 
-for document in load_dataset(".", split="{split}", streaming=True).take(3):
+from datasets import load_dataset
+
+for document in load_dataset(str(Path.cwd()), split="{split}", streaming=True).take(3):
     print(document["doc_id"], document["language"])""",
 }
 
@@ -89,7 +94,7 @@ def render_card(figures: Mapping[str, Any], data_files: Sequence[str]) -> str:
         name: text.replace("{config}", first).replace("{split}", every[0] if name == "streaming" and every else split)
         for name, text in SNIPPETS.items()
     }
-    columns = [(field.name, type_name(field), description(field)) for field in GROUPS["data"]]
+    columns = [(field.name, type_name(field), description(field)) for field in group_columns("data")]
     # Markdown, not HTML: autoescape would write entities into code. Everything that is put in is ours.
     env = environment().overlay(autoescape=False)
     body = env.get_template("card.md.j2").render(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 from schemas.document import DROPPED, data_schema
 from schemas.failure import FAILURES
 
-_QUALITY = ["words"]  # stands for the signals of a configuration; the struct's type is not spelled out
+GROUPS = ("data", "dropped", "failures")
 
 
-def data_columns() -> list[pa.Field]:
-    """Fields of the files under data/; the members of `quality` depend on the configuration."""
-    return list(data_schema(_QUALITY))
+def group_columns(group: str, quality_signals: Sequence[str] = ()) -> list[pa.Field]:
+    """Fields of the files of a group; the members of `quality` depend on the configuration of the run."""
+    if group == "data":
+        return list(data_schema(list(quality_signals)))
+    return list(DROPPED if group == "dropped" else FAILURES)
 
 
 def description(field: pa.Field) -> str:
@@ -31,6 +35,3 @@ def type_name(field: pa.Field) -> str:
         return "timestamp (UTC)" if pa.types.is_timestamp(kind) else str(kind)
 
     return name(field.type)
-
-
-GROUPS: dict[str, list[pa.Field]] = {"data": data_columns(), "dropped": list(DROPPED), "failures": list(FAILURES)}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.report.columns import GROUPS, description
+from pipeline.report.columns import GROUPS, description, group_columns
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
 # As mlcroissant 1.1.1 writes it; it warns about any other context.
@@ -63,6 +63,9 @@ _TITLES = {
 _MOST_FILE_OBJECTS = 1000  # more files than this are described by their set alone; run.json has the digests
 
 
+_ARRAY = {"isArray": True, "arrayShape": "-1"}
+
+
 def _data_type(kind: pa.DataType) -> str:
     if pa.types.is_timestamp(kind):
         return "sc:DateTime"
@@ -74,19 +77,42 @@ def _data_type(kind: pa.DataType) -> str:
 
 
 def _field(group: str, field: pa.Field) -> dict[str, Any]:
-    """One column. Lists and structs keep their column as the source; their members are in the data dictionary."""
-    kind, found = field.type, {}
-    if pa.types.is_list(kind):
-        kind, found = kind.value_type, {"isArray": True, "arrayShape": "-1"}
-    return {
+    """One column; structs, and lists of structs, with a sub-field for each member that holds no structs."""
+    kind, array = field.type, pa.types.is_list(field.type)
+    if array:
+        kind = kind.value_type
+    base = {
         "@type": "cr:Field",
         "@id": f"{group}/{field.name}",
         "name": f"{group}/{field.name}",
         "description": description(field) or field.name,
-        "dataType": _data_type(kind),
-        **found,
-        "source": {"fileSet": {"@id": f"{group}-files"}, "extract": {"column": field.name}},
+        **(_ARRAY if array else {}),
     }
+    if not pa.types.is_struct(kind):
+        return {**base, "dataType": _data_type(kind), "source": _source(group, field.name)}
+    members = []
+    for number in range(kind.num_fields):
+        member = kind.field(number)
+        listed = pa.types.is_list(member.type)
+        scalar = member.type.value_type if listed else member.type
+        if pa.types.is_struct(scalar):
+            continue
+        members.append(
+            {
+                "@type": "cr:Field",
+                "@id": f"{group}/{field.name}/{member.name}",
+                "name": f"{group}/{field.name}/{member.name}",
+                "description": f"{member.name} of {field.name}",
+                "dataType": _data_type(scalar),
+                **(_ARRAY if listed else {}),
+                "source": {**_source(group, field.name), "transform": {"jsonPath": member.name}},
+            }
+        )
+    return {**base, "subField": members}
+
+
+def _source(group: str, column: str) -> dict[str, Any]:
+    return {"fileSet": {"@id": f"{group}-files"}, "extract": {"column": column}}
 
 
 def build_croissant(figures: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -131,6 +157,7 @@ def build_croissant(figures: Mapping[str, Any], files: Sequence[Mapping[str, Any
         ),
         # The croissant has no date: it is the same for the same input and configuration.
         "version": f"1.0.0+{(figures['run']['config_fingerprint'] or '0')[:16]}",
+        "license": "other: each text belongs to its author; the column rights holds what pages state",
         "keywords": ["common crawl", "web text", "provenance"],
         **({"inLanguage": languages} if languages else {}),
         "rai:dataLimitations": (
@@ -148,7 +175,7 @@ def build_croissant(figures: Mapping[str, Any], files: Sequence[Mapping[str, Any
                 "name": group,
                 "description": _TITLES[group],
                 **({"key": {"@id": f"{group}/doc_id"}} if group != "failures" else {}),
-                "field": [_field(group, field) for field in GROUPS[group]],
+                "field": [_field(group, field) for field in group_columns(group, figures["quality_signals"])],
             }
             for group in groups
         ],

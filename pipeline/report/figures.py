@@ -185,6 +185,12 @@ def _documents_by(column: pa.Array, field: str | None) -> Counter[str]:
     return Counter({e["values"]: e["counts"] for e in pc.value_counts(distinct.column("value")).to_pylist()})
 
 
+def _quality_signals(root: Path, data_files: Sequence[str]) -> list[str]:
+    """Members of the column `quality`."""
+    schema = pq.read_schema(root / data_files[0]) if data_files else pa.schema([])
+    return [member.name for member in schema.field("quality").type] if "quality" in schema.names else []
+
+
 def _failures(root: Path, files: Sequence[str]) -> list[dict[str, Any]]:
     counts: Counter[tuple[str, str, str]] = Counter()
     first: dict[tuple[str, str, str], Best[dict[str, Any]]] = {}
@@ -309,6 +315,7 @@ def compute_figures(root: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "records": {short(kind, 60): count for kind, count in Counter(counts["records"]).most_common(_HOSTS)},
         "waterfall": _waterfall(counts),
         "provenance": _provenance(tally.cells),
+        "quality_signals": _quality_signals(root, data_files),
         "evidence": tally.evidence.figures(tally.rows),
         "languages": {**_named(languages), "codes": [code for code in codes if code][:1000]},
         "top_level_domains": _named(tally.domains.top(_HOSTS)),

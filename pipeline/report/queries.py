@@ -31,7 +31,7 @@ from {DATA}
 group by all order by documents desc;""",
     "evidence": f"""select e.detector, e.signal, count(distinct doc_id) as documents, count(*) as findings
 from (select doc_id, unnest(evidence) as e from {DATA})
-group by all order by documents desc, detector, signal;""",
+group by all order by documents desc, 1, 2;""",
     "evidence_examples": f"""select doc_id, url, provenance_label, e.detector, e.signal, e.weight, e.value,
        substring(text, e."start" + 1, e."end" - e."start") as match
 from (select *, unnest(evidence) as e from {DATA})
