@@ -261,10 +261,9 @@ def write_file(root: str, target: str, pieces: Sequence[Piece], schema: pa.Schem
 
 def row_bytes(table: pa.Table, target: str) -> int:
     """Size of a table as row groups count it: a function of its values alone, never of how they lie in memory."""
-    size = ROW_OVERHEAD[target.split("/")[0]] * table.num_rows
+    size: int = ROW_OVERHEAD[target.split("/")[0]] * table.num_rows
     if "text" in table.schema.names:
-        text: int = pc.sum(pc.binary_length(table.column("text"))).as_py() or 0
-        return size + text
+        size += pc.sum(pc.binary_length(table.column("text"))).as_py() or 0
     return size
 
 

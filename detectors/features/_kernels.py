@@ -205,7 +205,8 @@ def minhash(hashes: Any, kind: Any, doc_token: Any, a: Any, b: Any, size: Any, o
                 buffer[n] = hashes[t]
                 n += 1
         words[d] = n
-        low[:] = 0xFFFFFFFF
+        for k in range(perms):  # loops, not slices: those would compile NumPy's broadcasting, for seconds
+            low[k] = np.uint32(LOW32)
         width = min(size, n)
         shingles = n - width + 1 if n > 0 else 0
         for s in range(shingles):
@@ -222,7 +223,8 @@ def minhash(hashes: Any, kind: Any, doc_token: Any, a: Any, b: Any, size: Any, o
             for k in range(perms):
                 p = np.uint32(a[k] * x + b[k])
                 low[k] = min(low[k], p)
-        out[d] = low
+        for k in range(perms):
+            out[d, k] = low[k]
 
 
 @njit("void(u4[:,::1],i8,i8,u8[:,::1])", cache=True)

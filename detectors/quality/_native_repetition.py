@@ -37,8 +37,10 @@ def repeats(keys: Any, lengths: Any, n: Any, slots: Any, counts: Any, out: Any) 
     """Repeats among `n` keys: `out` = later copies, their characters, all copies, their characters."""
     size = slots_for(n)
     mask = np.uint64(size - 1)
-    slots[:size] = -1
-    out[:] = 0
+    for i in range(size):  # loops, not slices: those would compile NumPy's broadcasting, for seconds
+        slots[i] = -1
+    for i in range(len(out)):
+        out[i] = 0
     for i in range(n):
         key = keys[i]
         place = key & mask
@@ -190,7 +192,8 @@ def ngrams(
             continue
         size = slots_for(live)
         mask = np.uint64(size - 1)
-        slots[:size] = -1
+        for i in range(size):
+            slots[i] = -1
         used = 0
         for x in range(live):
             i = order[x]

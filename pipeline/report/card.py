@@ -40,12 +40,6 @@ from datasets import load_dataset
 folder = str(Path.cwd())  # a path with a name: datasets does not take "."
 documents = load_dataset(folder, "{config}", split="{split}")
 print(documents[0]["url"], documents[0]["provenance_label"])""",
-    "streaming": """from pathlib import Path
-
-from datasets import load_dataset
-
-for document in load_dataset(str(Path.cwd()), split="{split}", streaming=True).take(3):
-    print(document["doc_id"], document["language"])""",
 }
 
 
@@ -89,11 +83,7 @@ def render_card(figures: Mapping[str, Any], data_files: Sequence[str]) -> str:
     labels = present(data_files)
     first = next(iter(labels), "unknown")
     split = labels[first][0] if first in labels else "train"
-    every = [one for one in SPLITS if any(one in splits for splits in labels.values())]
-    snippets = {
-        name: text.replace("{config}", first).replace("{split}", every[0] if name == "streaming" and every else split)
-        for name, text in SNIPPETS.items()
-    }
+    snippets = {name: text.replace("{config}", first).replace("{split}", split) for name, text in SNIPPETS.items()}
     columns = [(field.name, type_name(field), description(field)) for field in group_columns("data")]
     # Markdown, not HTML: autoescape would write entities into code. Everything that is put in is ours.
     env = environment().overlay(autoescape=False)

@@ -70,9 +70,12 @@ def run_files(root: Path, manifest: Mapping[str, Any], folder: str) -> list[str]
 def read_batches(root: Path, files: Sequence[str], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Batches of the named columns; those that a file lacks are left out of its batches."""
     for name in files:
-        with pq.ParquetFile(root / name, memory_map=False) as file:
+        # Buffering ahead would hold the whole file.
+        with pq.ParquetFile(root / name, pre_buffer=False) as file:
             have = [column for column in columns if column in file.schema_arrow.names]
-            yield from file.iter_batches(_BATCH_ROWS, columns=have)
+            # Row groups are bounded in bytes; a batch that spans several would not be.
+            for group in range(file.num_row_groups):
+                yield from file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=have)
 
 
 class _DataTally:

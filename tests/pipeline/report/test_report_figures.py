@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fake_report_run import fake_run
 
-from pipeline.report.figures import STEPS, compute_figures, run_files, step_of
+from pipeline.report.figures import STEPS, compute_figures, read_batches, run_files, step_of
 from pipeline.report.queries import QUERIES
 from pipeline.report.redact import EXCERPT_CHARACTERS, excerpt, redact, visible
 from pipeline.report.tally import Best, CappedCounter, Lengths
@@ -156,6 +157,18 @@ def test_batch_size_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for rows in (1, 7):
         monkeypatch.setattr("pipeline.report.figures._BATCH_ROWS", rows)
         assert compute_figures(tmp_path, manifest) == want
+
+
+def test_a_large_file_is_never_held_whole(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    path = tmp_path / "large.parquet"
+    with pq.ParquetWriter(path, pa.schema([("text", pa.string())])) as writer:
+        for _ in range(32):
+            writer.write_table(pa.table({"text": [rng.bytes(1 << 19).hex()]}))
+    before, most = pa.total_allocated_bytes(), 0
+    for _ in read_batches(tmp_path, ["large.parquet"], ["text"]):
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert most < path.stat().st_size / 3
 
 
 def test_counters_stay_small() -> None:
