@@ -124,9 +124,7 @@ def main() -> None:
                     made.append(target)
             row = measure(made, work, max(options.workers or [2]), f"c{copies}")
             peaks[str(copies)] = row
-            print(
-                f"{copies} copies: {row['pages']:,.0f} pages, largest process {row['peak_mb']:.0f} MB, {row['wall']:.0f} s"
-            )
+            print(f"{copies} copies: {row['pages']:,.0f} pages, largest process {row['peak_mb']:.0f} MB")
         result["copies"] = peaks
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import socket
@@ -66,6 +67,7 @@ def curate_job(
                 reporter.say(f"{output} is finished already: nothing to do. {_where_to_look(output)}")
                 return _exit_code(run, config)
             annotator = prepare_annotator(config)
+            tell_of_first_compilation(reporter)
             host = shared_host(workers)  # children start while Beam is imported
             if split_size is None:
                 split_size = default_split_size(sum(size for _, size in named), workers)
@@ -92,6 +94,15 @@ def prepare_annotator(config: CurateConfig) -> Annotator:
     except (ValueError, RuntimeError, FileNotFoundError, ImportError) as error:
         raise ConfigError(f"the configuration cannot be used: {error}") from error
     return annotator
+
+
+def tell_of_first_compilation(reporter: Reporter) -> None:
+    """Say why the first run of an installation begins late."""
+    import detectors.features
+
+    folder = Path(detectors.features.__file__).parent / "__pycache__"
+    if not os.environ.get("NUMBA_CACHE_DIR") and os.access(folder.parent, os.W_OK) and not any(folder.glob("*.nbi")):
+        reporter.say("First run of this installation: native code is compiled once, in about 10 s.")
 
 
 @contextmanager
@@ -261,6 +272,7 @@ def table_job(
     total = sum(source.size_bytes for source in sources)
     size = split_size or default_split_size(total, workers)
     splits = plan_splits(sources, size)
+    tell_of_first_compilation(reporter)
     host = shared_host(min(workers, max(1, len(splits))))
 
     def state() -> State:

@@ -24,7 +24,9 @@ class SampleRun:
     seconds: float
 
 
-def headwater(*arguments: str | Path, cwd: Path | None = None, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+def headwater(
+    *arguments: str | Path, cwd: Path | None = None, timeout: float = 240
+) -> subprocess.CompletedProcess[str]:
     """The command as a user calls it, by the interpreter that runs the tests."""
     program = [sys.executable, "-c", "from pipeline.cli import main; main()"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}

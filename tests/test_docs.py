@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import io
 import json
@@ -10,17 +11,22 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from types import ModuleType
 
 import click
 import pytest
 import yaml
-from conftest import ROOT, SampleRun
+from conftest import ROOT, SampleRun, headwater
 
+from detectors.laws import check_laws
+from pipeline.decide import quality_profile
 from schemas.config import CurateConfig, load_config
 
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
+    (ROOT / "docs").glob("*.md")
+)
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -144,14 +150,16 @@ def test_counts_of_the_readme_and_tutorial(sample_run: SampleRun) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_yaml_examples_are_configurations(name: str) -> None:
     for block in blocks((ROOT / name).read_text(encoding="utf-8"), "yaml"):
-        CurateConfig.model_validate(yaml.safe_load(block))
+        quality_profile(CurateConfig.model_validate(yaml.safe_load(block)))  # thresholds name rules of the profile
 
 
 def test_example_files_are_configurations() -> None:
     files = sorted((ROOT / "examples").glob("*.yaml"))
     assert files
     for path in files:
-        assert load_config(path) != CurateConfig()
+        config = load_config(path)
+        assert config != CurateConfig()
+        quality_profile(config)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -201,6 +209,34 @@ def test_generator_says_what_is_out_of_date(generate: ModuleType) -> None:
     with contextlib.redirect_stdout(said):
         assert generate.main(["--check"]) == 0
     assert "nothing out of date" in said.getvalue()
+
+
+@pytest.mark.full
+@pytest.mark.timeout(180)  # faults of a portable runner show as waiting
+def test_portable_command_of_the_guide_gives_the_same_files(sample_run: SampleRun, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8")
+    (options,) = re.findall(r"-- (--runner=PortableRunner .*LOOPBACK)$", text, re.MULTILINE)
+    done = headwater("curate", "--output", tmp_path / "out", "--", *options.split(), timeout=150)
+    assert done.returncode == 0, done.stderr
+
+    def files(run: Path) -> list[dict[str, object]]:
+        return list(json.loads((run / "run.json").read_text(encoding="utf-8"))["files"])
+
+    assert len(files(sample_run.path)) > 5
+    assert files(tmp_path / "out") == files(sample_run.path)
+
+
+def test_the_detector_of_the_contributors_guide_obeys_the_laws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^   ```python\n(.*?)^   ```$", text, re.MULTILINE | re.DOTALL)
+    head = (
+        "from collections.abc import Mapping\nfrom typing import Any\nimport pyarrow as pa\n"
+        "from detectors.api import FeatureCache, Signals\n"
+        "def capital_ratio(text):\n    return sum(map(str.isupper, text)) / max(1, sum(map(str.isalpha, text)))\n"
+    )
+    (tmp_path / "shouting.py").write_text(head + textwrap.dedent(block), encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    check_laws(importlib.import_module("shouting").Shouting(), processes=False)
 
 
 def test_every_dependency_is_explained() -> None:

@@ -57,7 +57,11 @@ def test_wheel_holds_the_three_packages_and_their_data(wheel: list[str]) -> None
 
 
 def test_listed_packages_are_all_there_are() -> None:
-    found = {str(path.parent.relative_to(ROOT)).replace("/", ".") for p in PACKAGES for path in (ROOT / p).rglob("__init__.py")}
+    found = {
+        str(path.parent.relative_to(ROOT)).replace("/", ".")
+        for p in PACKAGES
+        for path in (ROOT / p).rglob("__init__.py")
+    }
     assert found == set(PROJECT["tool"]["setuptools"]["packages"])
 
 
@@ -87,7 +91,8 @@ def fresh(code: str) -> tuple[set[str], float]:
 
 
 @pytest.mark.parametrize(
-    "module", ["detectors", "detectors.api", "detectors.registry", "schemas.config", "pipeline.read.splits", "pipeline.extract"]
+    "module",
+    ["detectors", "detectors.api", "detectors.registry", "schemas.config", "pipeline.read.splits", "pipeline.extract"],
 )
 def test_imports_below_the_pipeline_are_light(module: str) -> None:
     modules, seconds = fresh(f"import {module}")
