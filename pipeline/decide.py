@@ -109,7 +109,8 @@ def policy_reasons(table: pa.Table, config: CurateConfig) -> list[str | None]:
     if policy.drop_opt_outs:
         unwanted = set(policy.drop_opt_outs)
         for row, rights in enumerate(table.column("rights").to_pylist()):
-            stated = {entry.split(": ")[-1] for entry in (rights or {}).get("opt_out") or []}
+            # `noai` and `ccbot:noai` both state noai
+            stated = {entry.rpartition(":")[2].strip() for entry in (rights or {}).get("opt_out") or []}
             if stated & unwanted:
                 reasons[row] = "opt_out"
     for label in policy.drop_labels:
