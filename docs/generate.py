@@ -225,7 +225,6 @@ def _command(path: tuple[str, ...], command: click.Command) -> Iterator[str]:
     yield _prose(command.help or "")
     rows = [_option(option) for option in command.params if isinstance(option, click.Option) and not option.hidden]
     if isinstance(command, click.Group):
-        rows = []
         yield table(
             ["command", "does"],
             [[code(name), _prose(sub.help or "").split("\n\n")[0]] for name, sub in sorted(command.commands.items())],
@@ -350,7 +349,8 @@ def dictionary_page() -> str:
         "have a value.\n\n",
         "## data\n\n",
         *columns("", data_schema([])),
-        "The members of `quality` are the signals of the profile; see [quality](quality.md).\n\n",
+        "The members of `quality` are the signals of the profile, and those of `fineweb` where both define repetition\n"
+        "alike; see [quality](quality.md).\n\n",
         "## dropped\n\n",
         *columns("", DROPPED),
         "### Reasons\n\n",

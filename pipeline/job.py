@@ -7,10 +7,8 @@ import platform
 import shutil
 import socket
 from collections.abc import Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,7 @@ from schemas.manifest import FileEntry, SourceAccount, run_manifest, write_json
 
 # Beam's in-process runner: no server and no download. `DirectRunner` would first try to fetch another engine.
 LOCAL_RUNNER = "FnApiRunner"
+SAMPLE = "bundled:sample.warc.gz"
 LARGEST_SPLIT = 64 << 20
 SMALLEST_SPLIT = 1 << 20
 SPLITS_PER_WORKER = 8  # enough that the last splits end together
@@ -57,26 +56,25 @@ def curate_job(
     keep_staged: bool = False,
 ) -> int:
     """Curate inputs into a run folder; returns the exit code."""
-    with sample_if_empty(inputs) as inputs:
-        sources = list_sources(inputs, table_root=config.read.table_root)
-        named = [(source.path, source.size_bytes) for source in sources]
-        run = RunFolder(output)
-        split_size = run.open(config, named, split_size)
-        try:
-            if run.is_finished():
-                reporter.say(f"{output} is finished already: nothing to do. {_where_to_look(output)}")
-                return _exit_code(run, config)
-            annotator = prepare_annotator(config)
-            tell_of_first_compilation(reporter)
-            host = shared_host(workers)  # children start while Beam is imported
-            if split_size is None:
-                split_size = default_split_size(sum(size for _, size in named), workers)
-                run.remember_split_size(split_size)
-            splits = plan_splits(sources, split_size)
-            summary = _run(run, config, annotator, splits, host, workers, beam_options, reporter)
-            manifest = _publish(run, config, annotator, named, summary, workers, split_size, beam_options, keep_staged)
-        finally:
-            run.close()
+    sources = list_sources(inputs or [SAMPLE], table_root=config.read.table_root)
+    named = [(source.path, source.size_bytes) for source in sources]
+    annotator = prepare_annotator(config)
+    run = RunFolder(output)  # touched only when inputs and configuration are known to be usable
+    split_size = run.open(config, named, split_size)
+    try:
+        if run.is_finished():
+            reporter.say(f"{output} is finished already: nothing to do. {_where_to_look(output)}")
+            return _exit_code(run, config)
+        tell_of_first_compilation(reporter)
+        host = shared_host(workers)  # children start while Beam is imported
+        if split_size is None:
+            split_size = default_split_size(sum(size for _, size in named), workers)
+            run.remember_split_size(split_size)
+        splits = plan_splits(sources, split_size)
+        summary = _run(run, config, annotator, splits, host, workers, beam_options, reporter)
+        manifest = _publish(run, config, annotator, named, summary, workers, split_size, beam_options, keep_staged)
+    finally:
+        run.close()
     _conclude(output, manifest, summary, reporter)
     return _exit_code(run, config)
 
@@ -103,16 +101,6 @@ def tell_of_first_compilation(reporter: Reporter) -> None:
     folder = Path(detectors.features.__file__).parent / "__pycache__"
     if not os.environ.get("NUMBA_CACHE_DIR") and os.access(folder.parent, os.W_OK) and not any(folder.glob("*.nbi")):
         reporter.say("First run of this installation: native code is compiled once, in about 10 s.")
-
-
-@contextmanager
-def sample_if_empty(inputs: list[str]) -> Any:
-    """The inputs, or the archive that ships with headwater."""
-    if inputs:
-        yield inputs
-    else:
-        with as_file(files("pipeline") / "data" / "sample.warc.gz") as path:
-            yield [str(path)]
 
 
 def _run(

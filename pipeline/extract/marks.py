@@ -3,9 +3,8 @@
 A rule is a name and a CSS selector; its count is the number of elements that match. A mark quoted in the text of an
 article is no element and no attribute, so it never counts. Which marks are evidence, and how strong, is the
 detectors' business: most rules only say that a plugin is present. Sources: HPLT machine-translation rules, the
-TranslatePress, Weglot, GTranslate, Transposh, WPML and Polylang plugins, and saved Google, Edge and Yandex pages
-(`research/anchors-curation.md` 3k, `research/detection-and-collapse.md` 3.2). The rules for chat assistants follow
-the markup of their web applications and are not confirmed on crawl pages.
+TranslatePress, Weglot, GTranslate, Transposh, WPML and Polylang plugins, and saved Google, Edge and Yandex pages. The
+rules for chat assistants follow the markup of their web applications and are not confirmed on crawl pages.
 
 A CSS query costs 0.09 ms or more a page and a substring test 0.03 ms, so three gates come before any query: strings
 in the page (residue), strings in the addresses and classes that were read anyway (assets), and WordPress.

@@ -10,6 +10,7 @@ import io
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Any, TypeVar
 
 LOCAL_CHUNK = 1 << 20  # bytes a local window holds
@@ -18,6 +19,8 @@ ATTEMPTS = 5
 _FIRST_DELAY = 0.5  # seconds, doubled after each attempt
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})  # HTTP statuses worth another try
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
+
+BUNDLED = "bundled:"
 
 T = TypeVar("T")
 
@@ -32,7 +35,9 @@ def is_remote(path: str) -> bool:
 
 
 def local_path(path: str) -> str:
-    """A local path without the `file://` that may stand before it."""
+    """A local path without the `file://` that may stand before it; `bundled:` names a file that ships with headwater."""
+    if path.startswith(BUNDLED):
+        return str(Path(__file__).parents[1] / "data" / path.removeprefix(BUNDLED))
     return path.removeprefix("file://")
 
 

@@ -20,12 +20,13 @@ HTML = b"<!doctype html><html><head><title>t</title></head><body><p>Hello %d</p>
 
 
 def data_folder(name: str) -> Path:
-    """A folder of shared test data; skips where it is absent."""
-    root = Path(__file__).resolve().parents[3]
-    folder = Path(os.environ.get("HEADWATER_TEST_DATA") or root.parent / "shared" / "data") / name
-    if not folder.is_dir():
-        pytest.skip(f"shared test data {name} is absent: set HEADWATER_TEST_DATA")
-    return folder
+    """A folder of test data beside the repository (`*/data`), or under HEADWATER_TEST_DATA; skips where it is absent."""
+    given = os.environ.get("HEADWATER_TEST_DATA")
+    beside = sorted(Path(__file__).resolve().parents[4].glob("*/data"))
+    for folder in [Path(given)] if given else beside:
+        if (folder / name).is_dir():
+            return folder / name
+    pytest.skip(f"test data {name} is absent: name its folder in HEADWATER_TEST_DATA")
 
 
 def record_id(i: int) -> str:

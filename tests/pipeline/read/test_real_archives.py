@@ -1,4 +1,4 @@
-"""Real, malformed and corrupted archives of the shared test data, against their indexes. Skipped where it is absent."""
+"""Real, malformed and corrupted archives of the test data, against their indexes. Skipped where it is absent."""
 
 from __future__ import annotations
 
