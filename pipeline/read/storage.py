@@ -35,7 +35,7 @@ def is_remote(path: str) -> bool:
 
 
 def local_path(path: str) -> str:
-    """A local path without the `file://` that may stand before it; `bundled:` names a file that ships with headwater."""
+    """A local path without `file://` before it; `bundled:` names a file that ships with headwater."""
     if path.startswith(BUNDLED):
         return str(Path(__file__).parents[1] / "data" / path.removeprefix(BUNDLED))
     return path.removeprefix("file://")

@@ -20,7 +20,7 @@ HTML = b"<!doctype html><html><head><title>t</title></head><body><p>Hello %d</p>
 
 
 def data_folder(name: str) -> Path:
-    """A folder of test data beside the repository (`*/data`), or under HEADWATER_TEST_DATA; skips where it is absent."""
+    """A folder of test data, beside the repository or under HEADWATER_TEST_DATA; skips where it is absent."""
     given = os.environ.get("HEADWATER_TEST_DATA")
     beside = sorted(Path(__file__).resolve().parents[4].glob("*/data"))
     for folder in [Path(given)] if given else beside:
