@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 import pyarrow as pa
@@ -109,7 +109,9 @@ CODES = {
         "parquet_corrupt": "a Parquet file, or a part of it, that cannot be read",
         "truncated": "the file ends too early",
         "garbage_between_records": "bytes that begin no record",
-        "not_an_archive": "a file of no known format",
+        "not_an_archive": "compressed data that holds no WARC or ARC record",
+        "unsupported_format": "a file of no known format",
+        "no_record_at_offset": "no record where a table of offsets names one",
         "header_malformed": "a record header without type or length",
         "header_too_large": "a record header over the limit",
         "record_truncated": "the data ends inside the record",
@@ -123,6 +125,7 @@ CODES = {
         "content_encoding_unsupported": "a content coding that is not known",
         "too_many_encodings": "more than three content codings on one payload",
         "row_malformed": "a line of JSONL that is no object",
+        "text_missing": "a row without text",
     },
     "extract": {
         "too_large": "more HTML than is parsed",
@@ -304,6 +307,8 @@ def type_text(kind: Any) -> str:
     origin, args = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         return " or ".join(type_text(part) for part in args)
+    if origin is Annotated:
+        return "ISO 639-3 code" if args[0] is str else type_text(args[0])
     if origin is Literal:
         return ", ".join(code(str(value)) for value in args)
     if origin is tuple:

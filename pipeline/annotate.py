@@ -1,7 +1,7 @@
 """Reads a split, extracts, runs the detectors, and stages the result as one shard. Never imports Beam.
 
 A staged shard is three Parquet files and a manifest, which is written last: a shard is complete when its manifest is
-there and names files of the right size. It is named by the hash of file, range and annotation fingerprint, so that
+there and names files of the right digest. It is named by the hash of file, range and annotation fingerprint, so that
 an interrupted run finds what it has done, and another configuration finds nothing.
 """
 
@@ -36,7 +36,7 @@ from schemas.config import CurateConfig
 from schemas.document import DOCUMENT_INPUT, DROPPED, SCORES, document_id, quality_struct
 from schemas.evidence import EVIDENCE_STRUCT
 from schemas.failure import FAILURES
-from schemas.manifest import SourceAccount
+from schemas.manifest import SourceAccount, sha256_of
 
 # Pages of a batch: enough to spread the cost of a call, few enough to bound memory.
 BATCH_ROWS = 128
@@ -152,7 +152,7 @@ class Annotator:
 
     def outcome(self, page: Page, filter_urls: bool = True) -> Outcome:
         """Decide what becomes of a page, and extract it where it is HTML."""
-        result = Outcome(page, document_id(page.url, page.fetched_at, page.payload_digest))
+        result = Outcome(page, doc_id_of(page))
         if page.error is not None:
             result.stage, (result.code, result.message) = "read", page.error
         elif page.status is not None and page.status != 200:
@@ -217,6 +217,14 @@ class Annotator:
             return self.staged_schema().empty_table(), [failed]
 
 
+def doc_id_of(page: Page) -> str:
+    """Document id of a page; rows of tables without an address are told apart by their own id."""
+    address = page.url
+    if address is None and page.record_type == "row" and page.record_id is not None:
+        address = f"row:{page.record_id}"
+    return document_id(address, page.fetched_at, page.payload_digest)
+
+
 def detector_options(config: CurateConfig) -> dict[str, dict[str, Any]]:
     """What the configuration tells each detector."""
     return {
@@ -262,18 +270,13 @@ def read_outcomes(
             continue
         if progress:
             progress.pages += 1
-            progress.bytes_read = max(0, min(item.source_offset, reader.split.end) - reader.split.start)
+            if item.record_type != "row":  # rows of tables are counted, not placed
+                progress.bytes_read = max(0, min(item.source_offset, reader.split.end) - reader.split.start)
             progress.publish(EXTRACTING, item.source_offset)
             arm_cpu_limit(budget)
         if item.source_offset in lost:
             death = lost[item.source_offset]
-            yield Outcome(
-                item,
-                document_id(item.url, item.fetched_at, item.payload_digest),
-                stage="extract",
-                code=death.code,
-                message=death.message,
-            )
+            yield Outcome(item, doc_id_of(item), stage="extract", code=death.code, message=death.message)
         else:
             yield annotator.outcome(item, filter_urls)
         if progress:
@@ -427,7 +430,7 @@ def annotate_split(
     account.records.update(reader.records)
     report.first_offset, report.next_offset = reader.first_offset, reader.next_offset
     report.whole_file, report.bytes_read = reader.whole_file, reader.bytes_read
-    write_report(folder, report, {kind: path.stat().st_size for kind, path in paths.items()})
+    write_report(folder, report, {kind: sha256_of(path) for kind, path in paths.items()})
     return report
 
 
@@ -457,11 +460,11 @@ def region_failure(region: Region) -> dict[str, Any]:
     }
 
 
-def write_report(folder: Path, report: ShardReport, sizes: dict[str, int]) -> None:
+def write_report(folder: Path, report: ShardReport, digests: dict[str, str]) -> None:
     """Publish the manifest of a shard: from now on it is complete."""
     values = {name: getattr(report, name) for name in report.__slots__ if name not in ("account", "reused")}
     values["account"] = report.account.as_dict()
-    values["sizes"] = sizes
+    values["sha256"] = digests
     values["finished_at"] = datetime.now(UTC).isoformat(timespec="seconds")
     temporary = folder / f".{report.name}.json.{os.getpid()}"
     temporary.write_text(json.dumps(values), encoding="utf-8")
@@ -469,11 +472,11 @@ def write_report(folder: Path, report: ShardReport, sizes: dict[str, int]) -> No
 
 
 def read_report(folder: Path, name: str) -> ShardReport | None:
-    """The manifest of a finished shard whose files are all there in full, else None."""
+    """The manifest of a finished shard whose files are what was written, else None."""
     try:
         values = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        for kind, size in values["sizes"].items():
-            if (folder / f"{name}.{kind}.parquet").stat().st_size != size:
+        for kind, digest in values["sha256"].items():
+            if sha256_of(folder / f"{name}.{kind}.parquet") != digest:
                 return None
         account = SourceAccount.from_dict(values["account"])
         known = {key: values[key] for key in ShardReport.__slots__ if key not in ("account", "reused")}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -21,7 +23,7 @@ from pipeline.read.storage import InputError
 from pipeline.runs import RunError, headwater_version, verify_run
 from schemas.config import ConfigError, CurateConfig, load_config
 
-EXIT_DONE, EXIT_USAGE, EXIT_FAILURES, EXIT_VERIFY, EXIT_INTERRUPTED = 0, 2, 3, 4, 5
+EXIT_DONE, EXIT_UNEXPECTED, EXIT_USAGE, EXIT_FAILURES, EXIT_VERIFY, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 5
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -61,7 +63,9 @@ def input_options(command: F) -> F:
         click.option("--text-column", help="Text column of text tables (default text)."),
         click.option("--id-column", help="Id column of text tables (default id)."),
         click.option(
-            "--split-size", type=ByteSize(), help="Bytes of input that are one unit of work (default: chosen)."
+            "--split-size",
+            type=ByteSize(),
+            help="Bytes of input that are one unit of work, e.g. 64M (default: chosen).",
         ),
         click.option("--workers", type=click.IntRange(1), help="Child processes (default: one per core)."),
         click.option("--config", "config_path", type=click.Path(dir_okay=False), help="Configuration, YAML."),
@@ -101,7 +105,7 @@ def cli() -> None:
     headwater curate crawl/*.warc.gz --output out       your archives
     headwater verify out                                recount and rehash a run
 
-    Exit codes: 0 done, 2 usage or configuration, 3 too many failures, 4 verification failed,
+    Exit codes: 0 done, 1 unexpected error, 2 usage or configuration, 3 too many failures, 4 verification failed,
     5 interrupted (the same command goes on).
     """
 
@@ -167,7 +171,7 @@ def score(inputs: tuple[str, ...], output: str, **options: Any) -> None:
 @click.argument("run", type=click.Path())
 @common_options
 def verify(run: str, **options: Any) -> None:
-    """Recount and rehash a finished run."""
+    """Recount and rehash a finished run; exit code 4 where it is not what run.json says."""
     reporter = Reporter(options["quiet"], options["json_log"])
     began = time.monotonic()
     problems = verify_run(run)
@@ -196,8 +200,6 @@ def config_show(path: str | None) -> None:
 @config.command("schema")
 def config_schema() -> None:
     """JSON Schema of the configuration, for editors."""
-    import json
-
     from schemas.config import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
@@ -254,7 +256,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point: splits off the options of Beam, and turns expected errors into messages and exit codes."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     beam_options: list[str] = []
-    if "--" in arguments:
+    if arguments[:1] == ["curate"] and "--" in arguments:  # other commands give -- its usual meaning
         at = arguments.index("--")
         arguments, beam_options = arguments[:at], arguments[at + 1 :]
     from pipeline.host import close_shared_host
@@ -271,45 +273,50 @@ def main(argv: Sequence[str] | None = None) -> None:
             error.show()
             code = EXIT_USAGE
         except (ConfigError, InputError, RunError) as error:
-            _complain(str(error))
+            _complain(plain_message(error), arguments)
             code = EXIT_USAGE
         except (Interrupted, KeyboardInterrupt, click.Abort):
             code = _interrupted(arguments)
-        except BrokenPipeError:
-            sys.stdout = None
-            code = EXIT_DONE
+        except SystemExit as end:  # 1 is click's answer to a reader that went away, as `head` does
+            code = EXIT_DONE if end.code == 1 else EXIT_USAGE
         except Exception as error:  # what is finished is kept, so every other end is an interruption
-            code = _interrupted(arguments) if came else _broken(error)
+            code = _interrupted(arguments) if came else _broken(error, arguments)
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             close_shared_host(kill=code != EXIT_DONE)
     sys.exit(code)
 
 
-def _broken(error: Exception) -> int:
+def plain_message(error: BaseException) -> str:
+    """First line of an error, without what Beam adds to it."""
+    text = (str(error).splitlines() or [""])[0]
+    return re.sub(r" \[while running '[^']*'\]$", "", text)
+
+
+def _broken(error: Exception, arguments: Sequence[str]) -> int:
     """An error that the command does not know: its first line, and the trace for a report."""
-    cause: BaseException = error
-    while cause.__cause__ is not None and not isinstance(cause, (OSError, InputError)):
+    kept = "What is finished is kept; the same command goes on from there." if "curate" in arguments else ""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, (OSError, InputError)):
         cause = cause.__cause__
-    if isinstance(cause, OSError):
-        _complain(f"{cause}. What is finished is kept; the same command goes on from there.")
-        return EXIT_INTERRUPTED
+    message = plain_message(cause or error)
+    if cause is not None or "[Errno" in message:
+        _complain(f"{message.removeprefix('OSError: ')}. {kept}".strip(), arguments)
+        return EXIT_USAGE if isinstance(cause, InputError) else EXIT_INTERRUPTED
     path = Path(tempfile.gettempdir()) / f"headwater-{os.getpid()}.log"
     path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-    message = (str(error).splitlines() or [""])[0]
-    _complain(f"{type(error).__name__}: {message}\nWhat is finished is kept. The trace is in {path}.")
-    return EXIT_INTERRUPTED
+    _complain(f"{type(error).__name__}: {message}. {kept} The trace is in {path}.", arguments)
+    return EXIT_UNEXPECTED
 
 
-def _complain(message: str) -> None:
-    click.echo(f"headwater: {message}", err=True)
+def _complain(message: str, arguments: Sequence[str] = ()) -> None:
+    if "--json-log" in arguments:
+        click.echo(json.dumps({"error": message}), err=True)
+    else:
+        click.echo(f"headwater: {message}", err=True)
 
 
 def _interrupted(arguments: Sequence[str]) -> int:
-    what = (
-        "Finished splits are kept; the same command goes on from there."
-        if "curate" in arguments
-        else "Nothing was written."
-    )
-    _complain(f"interrupted. {what}")
+    kept = "Finished splits are kept; the same command goes on from there."
+    _complain(f"interrupted. {kept if 'curate' in arguments else 'Nothing was written.'}", arguments)
     return EXIT_INTERRUPTED

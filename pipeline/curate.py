@@ -27,7 +27,7 @@ from pipeline.read.records import Split
 from pipeline.read.splits import SplitSummary, check_chain
 from pipeline.shuffle import gather
 from pipeline.write import Piece, file_counts, file_path, group_schema, write_file, write_pieces
-from schemas.config import CurateConfig
+from schemas.config import ConfigError, CurateConfig
 from schemas.manifest import FileEntry, SourceAccount
 
 # Input bytes per shuffle bucket: about 25 million keys, 400 MB where they are sorted.
@@ -288,12 +288,15 @@ def run_dataflow(splits: Sequence[Split], plan: CuratePlan, beam_options: Sequen
     """Run the dataflow to its end and return the summary.
 
     Raises:
+        ConfigError: Beam refuses its options.
         RuntimeError: the runner ended the job in another state than DONE.
     """
-    options = PipelineOptions(list(beam_options), save_main_session=False)
     Path(plan.summary).unlink(missing_ok=True)
     began = time.monotonic()
-    pipeline = beam.Pipeline(options=options)
+    try:
+        pipeline = beam.Pipeline(options=PipelineOptions(list(beam_options), save_main_session=False))
+    except (ValueError, AttributeError, ImportError, SystemExit) as error:
+        raise ConfigError(f"Beam refuses the options after --: {error}") from error
     build_pipeline(pipeline, splits, plan)
     state = pipeline.run().wait_until_finish()
     if str(state) not in ("DONE", "None") or not Path(plan.summary).exists():

@@ -117,22 +117,27 @@ def _call_guarded(task: HostTask) -> Any:
 
 
 def _start_fork_server() -> None:
-    """Start the server that children are forked from with its standard error closed to the terminal.
+    """Start the server that children are forked from: quiet, and with nothing of the working folder on its path.
 
-    Native parsers write there as they die, and children that are stopped complain; what matters is in the failures.
-    HEADWATER_DEBUG=1 shows it.
+    The server is started as `python -c`, which looks for modules in the working folder first, where a user's
+    `pipeline.py` would run in the place of ours; PYTHONSAFEPATH ends that. Native parsers write to standard error as
+    they die, and children that are stopped complain; what matters is in the failures. HEADWATER_DEBUG=1 shows it.
     """
-    if os.environ.get("HEADWATER_DEBUG"):
-        return
+    before = os.environ.get("PYTHONSAFEPATH")
+    if "" not in sys.path and os.getcwd() not in sys.path:  # an interpreter that was itself started so keeps its way
+        os.environ["PYTHONSAFEPATH"] = "1"
     sys.stderr.flush()
-    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    kept = os.dup(2)
+    target = os.dup(2) if os.environ.get("HEADWATER_DEBUG") else os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(null, 2)
+        os.dup2(target, 2)
         forkserver.ensure_running()
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-        os.close(null)
+        os.close(target)
+        if before is None:
+            os.environ.pop("PYTHONSAFEPATH", None)
 
 
 class Host:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -12,12 +13,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from detectors.language import LanguageModel
+from detectors.rights import DIRECTIVES
 from pipeline.annotate import Annotator
 from pipeline.decide import quality_profile
 from pipeline.host import Host, shared_host
 from pipeline.progress import Reporter, State
 from pipeline.read.records import Split
 from pipeline.read.sources import list_sources, plan_splits
+from pipeline.read.storage import is_remote, local_path
 from pipeline.runs import RunError, RunFolder, headwater_version, inputs_fingerprint
 from pipeline.tabulate import Kind, write_table
 from schemas.config import ConfigError, CurateConfig
@@ -25,6 +29,7 @@ from schemas.manifest import FileEntry, SourceAccount, run_manifest, write_json
 
 # Beam's in-process runner: no server and no download. `DirectRunner` would first try to fetch another engine.
 LOCAL_RUNNER = "FnApiRunner"
+FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")  # FASTTEXT_FILEFORMAT_MAGIC_INT32 of fasttext.cc
 SAMPLE = "bundled:sample.warc.gz"
 LARGEST_SPLIT = 64 << 20
 SMALLEST_SPLIT = 1 << 20
@@ -56,15 +61,18 @@ def curate_job(
     keep_staged: bool = False,
 ) -> int:
     """Curate inputs into a run folder; returns the exit code."""
-    sources = list_sources(inputs or [SAMPLE], table_root=config.read.table_root)
+    sources = list_sources(inputs or [SAMPLE], table_root=config.read.table_root, text_column=config.read.text_column)
+    inside = [source.path for source in sources if _is_inside(source.path, output)]
+    if inside:
+        raise RunError(f"{inside[0]} is an input and lies in the output folder; give another --output")
     named = [(source.path, source.size_bytes) for source in sources]
     annotator = prepare_annotator(config)
     run = RunFolder(output)  # touched only when inputs and configuration are known to be usable
     split_size = run.open(config, named, split_size)
     try:
         if run.is_finished():
-            reporter.say(f"{output} is finished already: nothing to do. {_where_to_look(output)}")
-            return _exit_code(run, config)
+            reporter.say(f"{output} is finished already: nothing to do. {_where_to_look(output, _counts(run))}")
+            return _exit_code(run, config, reporter)
         tell_of_first_compilation(reporter)
         host = shared_host(workers)  # children start while Beam is imported
         if split_size is None:
@@ -76,7 +84,11 @@ def curate_job(
     finally:
         run.close()
     _conclude(output, manifest, summary, reporter)
-    return _exit_code(run, config)
+    return _exit_code(run, config, reporter)
+
+
+def _is_inside(path: str, folder: Path) -> bool:
+    return not is_remote(path) and Path(local_path(path)).resolve().is_relative_to(folder.resolve())
 
 
 def prepare_annotator(config: CurateConfig) -> Annotator:
@@ -89,9 +101,39 @@ def prepare_annotator(config: CurateConfig) -> Annotator:
         annotator = Annotator(config)
         annotator.fingerprint()
         quality_profile(config)
+        check_names(config)
     except (ValueError, RuntimeError, FileNotFoundError, ImportError) as error:
         raise ConfigError(f"the configuration cannot be used: {error}") from error
     return annotator
+
+
+def check_names(config: CurateConfig) -> None:
+    """Raise ValueError for an opt-out that is never found, and for a language model that is no fastText model."""
+    unknown = set(config.policy.drop_opt_outs) - {*DIRECTIVES, "tdm-reservation"}
+    if unknown:
+        known = ", ".join(sorted({*DIRECTIVES, "tdm-reservation"}))
+        raise ValueError(
+            f"policy.drop_opt_outs: {sorted(unknown)[0]!r} is not an opt-out that is found; choose from {known}"
+        )
+    if config.language.model == "lid176":
+        return
+    path = LanguageModel(config.language.model, config.language.sha256).path()
+    with Path(path).open("rb") as handle:
+        if handle.read(4) != FASTTEXT_MAGIC:
+            raise ValueError(f"{config.language.model} is no fastText model")
+
+
+def check_output(output: str, inputs: Sequence[str]) -> None:
+    """Raise RunError where a table cannot be written to `output` without harm."""
+    if output == "-":
+        return
+    path = Path(output)
+    if path.is_dir():
+        raise RunError(f"{output} is a folder; give a file, for example {output.rstrip('/')}/pages.parquet")
+    if path.suffix not in (".parquet", ".jsonl"):
+        raise RunError(f"{output}: the name must end in .parquet or .jsonl (or be - for JSONL on standard output)")
+    if path.exists() and any(os.path.exists(name) and os.path.samefile(name, path) for name in inputs):
+        raise RunError(f"{output} is an input of this command too; give another --output")
 
 
 def tell_of_first_compilation(reporter: Reporter) -> None:
@@ -217,31 +259,44 @@ def _fingerprint(config: CurateConfig) -> str:
 def _conclude(output: Path, manifest: dict[str, Any], summary: dict[str, Any], reporter: Reporter) -> None:
     counts = manifest["counts"]
     dropped, failed = sum(counts["dropped"].values()), sum(counts["failed"].values())
+    regions = sum(counts["regions"].values())
     reporter.say(
         f"{counts['pages']:,} pages = {counts['kept']:,} kept + {dropped:,} dropped + {failed:,} failed"
-        + (f"; {sum(counts['regions'].values()):,} damaged regions" if counts["regions"] else "")
+        + (f"; {regions:,} damaged {'region' if regions == 1 else 'regions'}" if regions else "")
         + f" ({summary['seconds']:.1f} s)",
         counts=counts,
     )
-    reporter.say(_where_to_look(output))
+    if not counts["kept"] and dropped:
+        reason, number = max(counts["dropped"].items(), key=lambda item: item[1])
+        reporter.say(f"Nothing was kept: {number:,} of {dropped:,} dropped pages for the reason {reason}.")
+    if failed + regions:
+        codes = {**counts["failed"], **{code: counts["regions"][code] for code in counts["regions"]}}
+        reporter.say("Could not be read: " + ", ".join(f"{code} {number:,}" for code, number in sorted(codes.items())))
+    reporter.say(_where_to_look(output, counts))
 
 
-def _where_to_look(output: Path) -> str:
-    places = (
-        ("report/index.html", "the report"),
-        ("data/", "what was kept, by origin"),
-        ("dropped/", "what was not, and why"),
-        ("README.md", "how to load it"),
-    )
+def _where_to_look(output: Path, counts: dict[str, Any]) -> str:
+    places = [("report/index.html", "the report")]
+    if counts["kept"]:
+        places.append(("data/", "what was kept, by origin"))
+    places.append(("dropped/", "what was not, and why"))
+    if counts["failed"] or counts["regions"]:
+        places.append(("failures/", "what could not be read, with file and offset"))
+    places.append(("README.md", "how to load it"))
     return "Look at:\n" + "\n".join(f"  {output}/{path:<20} {what}" for path, what in places)
 
 
-def _exit_code(run: RunFolder, config: CurateConfig) -> int:
-    import json
+def _counts(run: RunFolder) -> dict[str, Any]:
+    return dict(json.loads(run.manifest.read_text(encoding="utf-8"))["counts"])
 
-    counts = json.loads(run.manifest.read_text(encoding="utf-8"))["counts"]
+
+def _exit_code(run: RunFolder, config: CurateConfig, reporter: Reporter) -> int:
+    counts = _counts(run)
     failed = sum(counts["failed"].values()) + sum(counts["regions"].values())
-    return 3 if is_too_many(failed, counts["pages"], config.output.max_failed_share) else 0
+    if not is_too_many(failed, counts["pages"], config.output.max_failed_share):
+        return 0
+    reporter.say(f"Too many failures ({failed:,} beside {counts['pages']:,} pages); the run is complete all the same.")
+    return 3
 
 
 def table_job(
@@ -255,7 +310,8 @@ def table_job(
     reporter: Reporter,
 ) -> int:
     """Extract or score inputs into one file; returns the exit code."""
-    sources = list_sources(inputs, table_root=config.read.table_root)
+    sources = list_sources(inputs, table_root=config.read.table_root, text_column=config.read.text_column)
+    check_output(output, [local_path(source.path) for source in sources])
     prepare_annotator(config)
     total = sum(source.size_bytes for source in sources)
     size = split_size or default_split_size(total, workers)
@@ -281,7 +337,7 @@ def table_job(
     failed = sum(result.failed.values())
     listing = ", ".join(f"{code} {count}" for code, count in sorted(result.failed.items()))
     reporter.say(
-        f"{result.rows:,} rows in {output}"
+        f"{result.rows:,} rows in {'standard output' if output == '-' else output}"
         + (f"; {failed:,} pages failed ({listing})" if failed else "")
         + (f"; {len(result.regions):,} damaged regions" if result.regions else "")
     )

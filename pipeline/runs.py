@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -11,11 +12,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from detectors.api import digest_of
+from pipeline.read.storage import is_remote, local_path
 from schemas.config import CurateConfig
-from schemas.manifest import MANIFEST_VERSION, sha256_of, write_json
+from schemas.manifest import MANIFEST_VERSION, SourceAccount, sha256_of, write_json
 
 WORK = "_work"
 RESULT_FOLDERS = ("data", "dropped", "failures", "index")
@@ -63,19 +66,24 @@ class RunFolder:
         foreign = self.path.is_dir() and any(self.path.iterdir()) and not self.work.exists() and not self.is_finished()
         if foreign:
             raise RunError(f"{self.path} is not empty and not a run of headwater; give another --output")
-        for folder in (self.work, self.staged, self.pieces):
-            folder.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
         state = {
             "config": config.plain(),
             "config_fingerprint": digest_of(config.plain()),
             "inputs": inputs_fingerprint(inputs),
+            "modified": {name: _modified_at(name) for name, _ in inputs},
             "headwater": headwater_version(),
             "split_size": split_size,
         }
+        if self.is_finished():
+            self._compare(self._finished_state(), state)
+            return split_size
+        for folder in (self.work, self.staged, self.pieces):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
         path = self.work / "state.json"
-        known = self._known_state(path)
-        if known:
+        known = _read_state(path)
+        # A folder in which nothing was staged holds no work that another configuration could spoil.
+        if known and any(self.staged.glob("*.json")):
             self._compare(known, state)
             if split_size is None:
                 split_size = known.get("split_size")
@@ -116,29 +124,61 @@ class RunFolder:
         except OSError:
             raise RunError(f"{self.path}: another headwater works in this folder; wait for it, or end it") from None
 
-    def _known_state(self, path: Path) -> dict[str, Any]:
-        if self.is_finished():
+    def _finished_state(self) -> dict[str, Any]:
+        try:
             manifest = json.loads(self.manifest.read_text(encoding="utf-8"))
-            return {
+            gone = [e["path"] for e in manifest["files"] if _size_of(self.path / e["path"]) != e["bytes"]]
+            known = {
                 "config": manifest["config"],
                 "config_fingerprint": manifest["config_fingerprint"],
                 "inputs": manifest["inputs_fingerprint"],
                 "headwater": manifest["version"],
             }
-        try:
-            return dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            return {}
+        except (ValueError, KeyError, TypeError):
+            raise RunError(f"{self.manifest} is damaged; remove the folder, or give another --output") from None
+        if gone:
+            raise RunError(
+                f"{self.path} is finished, but {gone[0]} is missing or changed ({len(gone)} files in all); "
+                "remove the folder to run again, or give another --output"
+            )
+        return known
 
     def _compare(self, known: dict[str, Any], wanted: dict[str, Any]) -> None:
         advice = "give another --output, or remove this folder to start again"
         if known["config_fingerprint"] != wanted["config_fingerprint"]:
-            changed = ", ".join(_differences(known["config"], wanted["config"]))
-            raise RunError(f"{self.path} holds a run of another configuration (changed: {changed}); {advice}")
+            keys = ", ".join(_differences(known["config"], wanted["config"]))
+            raise RunError(f"{self.path} holds a run of another configuration (changed: {keys}); {advice}")
         if known["inputs"] != wanted["inputs"]:
             raise RunError(f"{self.path} holds a run of other input files (names or sizes differ); {advice}")
+        changed = [name for name, when in known.get("modified", {}).items() if wanted["modified"].get(name) != when]
+        if changed:
+            raise RunError(f"{changed[0]} has changed since this run began; {advice}")
         if known["headwater"] != wanted["headwater"]:
             raise RunError(f"{self.path} holds a run of headwater {known['headwater']}; {advice}")
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def _size_of(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def _modified_at(name: str) -> int | None:
+    """Time of the last change of a local file in nanoseconds; null for others. Never part of published files."""
+    if is_remote(name):
+        return None
+    try:
+        return os.stat(local_path(name)).st_mtime_ns
+    except OSError:
+        return None
 
 
 def _differences(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
@@ -162,29 +202,34 @@ def verify_run(path: str | Path) -> list[str]:
     if not run.is_finished():
         what = "an unfinished run; run the same curate command again" if run.work.exists() else "no run"
         raise RunError(f"{run.path} holds {what} (run.json is missing)")
-    manifest = json.loads(run.manifest.read_text(encoding="utf-8"))
-    if manifest.get("manifest_version") != MANIFEST_VERSION:
-        raise RunError(f"{run.manifest}: manifest version {manifest.get('manifest_version')} is not one this reads")
+    try:
+        manifest = json.loads(run.manifest.read_text(encoding="utf-8"))
+        if manifest["manifest_version"] != MANIFEST_VERSION:
+            raise RunError(f"{run.manifest}: manifest version {manifest['manifest_version']} is not one this reads")
+        return _check_manifest(run.path, manifest)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return [f"run.json is damaged ({type(error).__name__})"]
+
+
+def _check_manifest(root: Path, manifest: dict[str, Any]) -> list[str]:
     problems: list[str] = []
     named = {entry["path"] for entry in manifest["files"]}
     for folder in RESULT_FOLDERS:
-        for file in sorted((run.path / folder).rglob("*")):
-            if file.is_file() and str(file.relative_to(run.path)) not in named:
-                problems.append(f"{file.relative_to(run.path)} is not in run.json")
+        for file in sorted((root / folder).rglob("*")):
+            if file.is_file() and str(file.relative_to(root)) not in named:
+                problems.append(f"{file.relative_to(root)} is not in run.json")
     counted: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for entry in manifest["files"]:
-        problems += _check_file(run.path, entry, counted)
+        problems += _check_file(root, entry, counted)
+    total = SourceAccount()
     for source in manifest["sources"]:
         problems += _check_source(source, counted[source["source_file"]])
-    total: Counter[str] = Counter()
-    for source in manifest["sources"]:
-        total.update(pages=source["pages"], kept=source["kept"])
-    counts = manifest["counts"]
-    problems += [
-        f"counts.{key} is {counts[key]}, the sources sum to {total[key]}"
-        for key in ("pages", "kept")
-        if counts[key] != total[key]
-    ]
+        total.add(SourceAccount.from_dict(source))
+    for key, value in total.as_dict().items():
+        if manifest["counts"][key] != value:
+            problems.append(f"counts.{key} is {manifest['counts'][key]}, the sources sum to {value}")
+    if digest_of(manifest["config"]) != manifest["config_fingerprint"]:
+        problems.append("config_fingerprint is not that of config")
     return problems
 
 
@@ -200,8 +245,11 @@ def _check_file(root: Path, entry: dict[str, Any], counted: dict[str, dict[str, 
         return []
     kind = entry["path"].split("/")[0]
     names = {"data": ["source_file"], "dropped": ["source_file", "reason"], "failures": ["source_file", "unit", "code"]}
-    table = pq.read_table(path, columns=names.get(kind, []), partitioning=None)
-    rows = pq.read_metadata(path).num_rows
+    try:
+        table = pq.read_table(path, columns=names.get(kind, []), partitioning=None)
+        rows = pq.read_metadata(path).num_rows
+    except (pa.ArrowException, OSError):
+        return [f"{entry['path']} is no Parquet file that can be read"]
     for row in table.to_pylist() if kind in names else []:
         if kind == "data":
             counted[row["source_file"]]["kept"]["kept"] += 1

@@ -105,9 +105,10 @@ def _rows(kind: Kind, annotator: Annotator, held: Sequence[Outcome]) -> pa.Table
         table = pa.Table.from_batches([document_batch(held)])
     else:
         table, failed = annotator.score_safely(held)
-        if failed:  # every page keeps its row: those that a detector raised on are scored as pages without text
+        if failed:  # every page keeps its row: those that a detector raised on are scored as empty pages
             for outcome in failed:
-                outcome.text = ""
+                outcome.text, outcome.title, outcome.signals = "", None, None
+                outcome.page.fetched_at = None
             table = annotator.score(held)
         table = table.drop_columns(list(_INTERNAL))
     extra = {

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 
 class ConfigError(ValueError):
     """A configuration that cannot be used; the message says where and what to do."""
 
 
+def _three_letters(code: str) -> str:
+    if len(code) != 3 or not code.isascii() or not code.islower():
+        raise ValueError(f"{code!r} is no ISO 639-3 code; write three letters, e.g. eng and not en")
+    return code
+
+
+LanguageCode = Annotated[str, AfterValidator(_three_letters)]
+
+
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ReadConfig(_Model):
@@ -64,7 +73,7 @@ class QualityConfig(_Model):
     thresholds: dict[str, float | None] = Field(
         {}, description="other thresholds by rule, e.g. gopher_top_2_gram: 0.25; null switches a rule off"
     )
-    language_thresholds: dict[str, dict[str, float | None]] = Field(
+    language_thresholds: dict[LanguageCode, dict[str, float | None]] = Field(
         {}, description="thresholds by language (ISO 639-3), then by rule"
     )
 
@@ -72,9 +81,9 @@ class QualityConfig(_Model):
 class LanguagePolicy(_Model):
     """Languages that are kept, and how sure the model must be."""
 
-    keep: tuple[str, ...] = Field((), description="ISO 639-3 codes to keep; empty keeps all")
+    keep: tuple[LanguageCode, ...] = Field((), description="ISO 639-3 codes to keep; empty keeps all")
     minimum_score: float = Field(0.0, ge=0, le=1, description="smallest language_score, any language")
-    minimum_scores: dict[str, float] = Field({}, description="smallest language_score by ISO 639-3 code")
+    minimum_scores: dict[LanguageCode, float] = Field({}, description="smallest language_score by ISO 639-3 code")
 
 
 class DuplicatePolicy(_Model):
@@ -84,7 +93,7 @@ class DuplicatePolicy(_Model):
     exact: bool = Field(True, description="keep one of the pages with equal normalised text")
     near: bool = Field(True, description="keep one of a cluster of near duplicates")
     shape: Literal["14x8", "20x13", "26x11", "17x15"] = Field("14x8", description="MinHash bands x rows")
-    seed: int = Field(1, description="seed of the permutations")
+    seed: int = Field(1, ge=0, lt=2**32, description="seed of the permutations")
     keep: Literal["longest", "newest", "oldest"] = Field("longest", description="page that stands for its cluster")
     keep_capture: Literal["newest", "oldest"] = Field("newest", description="capture that stands for its address")
 

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pipeline.read.records import micros_of
+
 MAX_LINE = 8 << 10  # bytes of a header line; longer ones are not taken for one
 
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]{1,20}:")
@@ -82,4 +84,4 @@ def parse_date(text: bytes | str) -> int | None:
         return None
     if not 1990 <= moment.year <= 2100:  # before the web, or a number that is no date
         return None
-    return int(moment.timestamp()) * 1_000_000
+    return micros_of(moment)

@@ -3,6 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_FIRST_TIME = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST_TIME = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+
+
+def micros_of(moment: datetime) -> int | None:
+    """Microseconds since the epoch of an aware time; None where it is outside the years 1 to 9999 in UTC."""
+    return known_time((moment - _EPOCH) // _MICROSECOND)
+
+
+def known_time(micros: int) -> int | None:
+    """Microseconds since the epoch as they are; None outside the years 1 to 9999, which Python cannot represent."""
+    return micros if _FIRST_TIME <= micros <= _LAST_TIME else None
 
 
 @dataclass(frozen=True, slots=True)

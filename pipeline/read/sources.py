@@ -18,46 +18,86 @@ TABLE_ROOT = "https://data.commoncrawl.org/"  # where crawl-data/... names live:
 CRAWL_ROOT_VARIABLE = "HEADWATER_CRAWL_ROOT"  # another root for `cc:` inputs, such as a mirror or s3://commoncrawl/
 _REQUESTS = 16  # sizes asked for at one time
 MAX_RANGES = 1000  # records of one split that reads a table of offsets
+MAX_SPLITS = 1_000_000  # of one file; planned in memory, 200 bytes each
 
 _ARCHIVES = ("warc", "arc", "wet", "wat")
 _CODECS = ("", ".gz", ".zst", ".xz", ".lz4", ".7z")
 SUFFIXES = frozenset(f".{kind}{codec}" for kind in _ARCHIVES for codec in _CODECS) | frozenset(
     f".{kind}{codec}" for kind in ("jsonl", "ndjson") for codec in ("", ".gz", ".xz", ".zst")
 ) | {".parquet", ".warc.gz.bad"}  # fmt: skip
+_LINES = (".jsonl", ".ndjson", ".json")  # as a rule text, which split 0 reads whole
 _CRAWL = re.compile(
     r"cc:(?P<crawl>[A-Za-z0-9][A-Za-z0-9-]{0,63})(?:\?(?P<kind>warcs|wets)(?:=(?P<from>\d*):(?P<to>\d*))?)?"
 )
 
 
-def list_sources(inputs: Sequence[str], *, table_root: str = TABLE_ROOT, crawl_root: str | None = None) -> list[Source]:
+def list_sources(
+    inputs: Sequence[str],
+    *,
+    table_root: str = TABLE_ROOT,
+    crawl_root: str | None = None,
+    text_column: str = "text",
+) -> list[Source]:
     """Expands files, folders, globs, URLs, `cc:` crawls and tables of offsets to files, sorted by path, each once.
+
+    Local files are one where links, `..` and `file://` lead to one file; of several names the shortest is given.
 
     Args:
         inputs: as the user gave them; their order does not matter.
         table_root: where names such as `crawl-data/...` in a table of offsets begin.
         crawl_root: where `cc:` inputs are read; else the environment variable HEADWATER_CRAWL_ROOT, else `table_root`.
+        text_column: a table that has this column holds text and is no table of offsets.
 
     Raises:
         InputError: nothing matched, no such file, not readable, or a package is missing; the message says what to do.
     """
     found: dict[str, Source] = {}
     ranges: dict[str, set[tuple[int, int]]] = {}
+    named: dict[str, str] = {}  # the name of each file that tables of offsets name
     for text in sorted(set(inputs)):
+        _check_name(text)
         for path, size in _expand(text, crawl_root or os.environ.get(CRAWL_ROOT_VARIABLE) or table_root):
             if offsets.may_be_table(path):
-                table = offsets.read_table(path, table_root, strict=path == storage.local_path(text))
+                strict = path == storage.local_path(text)
+                table = offsets.read_table(path, table_root, strict=strict, text_column=text_column)
                 if table is not None:
                     for name, wanted in table.items():
-                        ranges.setdefault(name, set()).update(wanted)
+                        key = _key(name)
+                        ranges.setdefault(key, set()).update(wanted)
+                        named[key] = min(named.get(key, name), name, key=_by_length)
                     continue
-            key = path if storage.is_remote(path) else os.path.realpath(storage.local_path(path))
-            if key not in found or (len(path), path) < (len(found[key].path), found[key].path):
+            key = _key(path)
+            if key not in found or _by_length(path) < _by_length(found[key].path):
                 found[key] = Source(path, size)
-    sources = list(found.values())
     # Where a whole file is given as well, it is read anyway.
-    names = [n for n in ranges if (n if storage.is_remote(n) else os.path.realpath(n)) not in found]
-    sources += [Source(name, size, _merged(ranges[name])) for name, size in _sizes(names)]
+    keys = [key for key in ranges if key not in found]
+    sizes = _sizes([named[key] for key in keys])
+    sources = list(found.values())
+    sources += [Source(path, size, _merged(ranges[key])) for key, (path, size) in zip(keys, sizes, strict=True)]
     return sorted(sources, key=lambda s: s.path)
+
+
+def _key(path: str) -> str:
+    """What a file is known by: the URL, or the path without links and detours."""
+    return path if storage.is_remote(path) else os.path.realpath(storage.local_path(path))
+
+
+def _by_length(path: str) -> tuple[int, str]:
+    return len(path), path
+
+
+def _shown(path: str) -> str:
+    """A name for a message: bytes that are no UTF-8 as `\\xff`."""
+    try:
+        return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # other lone surrogates: no name that the system gave
+        return ascii(path)
+
+
+def _check_name(path: str) -> None:
+    """Names stand in the output, which is UTF-8 throughout."""
+    if not offsets.is_text(path):
+        raise InputError(f"{_shown(path)}: the name is no valid UTF-8; rename it")
 
 
 def _merged(ranges: set[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
@@ -73,7 +113,11 @@ def _merged(ranges: set[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 
 
 def plan_splits(sources: Sequence[Source], split_size: int) -> list[Split]:
-    """Splits of at most `split_size` bytes, numbered in order of (path, start). Planned from sizes alone."""
+    """Splits of at most `split_size` bytes, numbered in order of (path, start). Planned from sizes and names alone.
+
+    A file named as JSON lines is one split: as text its first split would read all of it, and an archive by that name
+    is read by its content all the same. Raises InputError where one file would be over MAX_SPLITS splits.
+    """
     if split_size < 1:
         raise InputError(f"--split-size is {split_size}; give a number of bytes above 0")
     splits: list[Split] = []
@@ -85,8 +129,15 @@ def plan_splits(sources: Sequence[Source], split_size: int) -> list[Split]:
                 end = max(offset + length for offset, length in part)
                 splits.append(Split(len(splits), source.path, part[0][0], end, size, ranges=part))
             continue
-        for start in range(0, max(size, 1), split_size):
-            splits.append(Split(len(splits), source.path, start, min(start + split_size, max(size, 1)), size))
+        whole = max(size, 1)
+        step = whole if offsets.stem_and_codec(source.path)[0].endswith(_LINES) else split_size
+        if whole > step * MAX_SPLITS:
+            raise InputError(
+                f"{source.path}: --split-size {split_size} makes over {MAX_SPLITS:,} splits of its {size:,} bytes; "
+                f"use a larger split size, at least {-(-whole // MAX_SPLITS):,} bytes"
+            )
+        for start in range(0, whole, step):
+            splits.append(Split(len(splits), source.path, start, min(start + step, whole), size))
     return splits
 
 
@@ -102,21 +153,24 @@ def _expand(text: str, crawl_root: str) -> list[tuple[str, int]]:
     if os.path.exists(path):
         if not os.path.isfile(path):
             raise InputError(f"{text}: is no regular file; give a file, folder, glob or URL")
-        if not os.access(path, os.R_OK):
-            raise InputError(f"{text}: not permitted to read it; check its access rights")
-        return [(path, storage.file_size(path))]
+        return [_local_file(path)]
     if not glob.has_magic(path):
         raise InputError(f"{text}: no such file or folder; check the name")
     matches = glob.glob(path, recursive=True)
-    files = [(m, storage.file_size(m)) for m in matches if os.path.isfile(m)]
+    files = [_local_file(m) for m in matches if os.path.isfile(m)]
     for folder in (m for m in matches if os.path.isdir(m) and not path.endswith("**")):
         files += _walk(folder)
     if not files:
         raise InputError(f"{text}: no file matches; check the pattern, and quote it so that the shell leaves it alone")
-    for name, _ in files:
-        if not os.access(name, os.R_OK):
-            raise InputError(f"{name}: not permitted to read it; check its access rights")
     return files
+
+
+def _local_file(path: str) -> tuple[str, int]:
+    """A local file and its size in bytes; its name and its access rights are checked."""
+    _check_name(path)
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: not permitted to read it; check its access rights")
+    return path, storage.file_size(path)
 
 
 def _is_known(name: str) -> bool:
@@ -125,7 +179,7 @@ def _is_known(name: str) -> bool:
 
 def _walk(folder: str) -> list[tuple[str, int]]:
     def fail(error: OSError) -> None:
-        raise InputError(f"{error.filename}: not permitted to list it; check its access rights") from error
+        raise InputError(f"{_shown(str(error.filename))}: not permitted to list it; check its access rights") from error
 
     found = []
     for parent, folders, names in os.walk(folder, onerror=fail):
@@ -133,9 +187,7 @@ def _walk(folder: str) -> list[tuple[str, int]]:
         for name in names:
             path = os.path.join(parent, name)
             if _is_known(name) and os.path.isfile(path):
-                if not os.access(path, os.R_OK):
-                    raise InputError(f"{path}: not permitted to read it; check its access rights")
-                found.append((path, storage.file_size(path)))
+                found.append(_local_file(path))
     return found
 
 

@@ -11,14 +11,13 @@ import xxhash
 
 from pipeline.read import arc, warc
 from pipeline.read.gzip_members import Window
-from pipeline.read.records import Page, ReadLimits, Split, TextColumns
+from pipeline.read.records import Page, ReadLimits, Split, TextColumns, known_time, micros_of
 from pipeline.read.storage import InputError, open_stream
 from pipeline.read.streams import GzipStream, PlainStream, Stream, XzStream, ZstdStream
 
 _BATCH_ROWS = 256  # rows of Parquet that are Python objects at one time
 _LINE_FACTOR = 4  # JSON escapes make three bytes of each byte of text, at most six
 _LINE_REST = 64 << 10  # bytes of the other columns
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def open_lines(window: Window, codec: str) -> Stream:
@@ -31,20 +30,23 @@ def open_lines(window: Window, codec: str) -> Stream:
 
 
 def time_of(value: Any) -> int | None:
-    """Microseconds since the epoch, UTC, of a date and time, an ISO or 14-digit text, or a number of seconds."""
+    """Microseconds since the epoch, UTC, of a date and time, an ISO or 14-digit text, or a number of seconds.
+
+    None for everything else, and for times outside the years 1 to 9999.
+    """
     try:
         if isinstance(value, bool) or value is None:
             return None
         if isinstance(value, datetime):
-            moment = value if value.tzinfo else value.replace(tzinfo=UTC)
-            delta = moment - _EPOCH
-            return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+            return micros_of(value if value.tzinfo else value.replace(tzinfo=UTC))
         if isinstance(value, date):
-            return (datetime(value.year, value.month, value.day, tzinfo=UTC) - _EPOCH).days * 86_400_000_000
+            return micros_of(datetime(value.year, value.month, value.day, tzinfo=UTC))
         if isinstance(value, int | float):
             seconds = value / 1000 if abs(value) > 1e11 else value  # milliseconds, as JavaScript writes them
-            return int(seconds * 1_000_000) if abs(seconds) < 1e11 else None
-        text = str(value)[:64]
+            return known_time(int(seconds * 1_000_000))
+        if not isinstance(value, str):
+            return None
+        text = value[:64]
         return arc.parse_date(text) if text[:8].isdigit() else warc.parse_date(text)
     except (ValueError, OverflowError):
         return None
@@ -53,8 +55,8 @@ def time_of(value: Any) -> int | None:
 def _row_page(split: Split, row: int, values: dict[str, Any], columns: TextColumns, limits: ReadLimits) -> Page:
     identifier, url, text = values.get(columns.id), values.get(columns.url), values.get(columns.text)
     page = Page(
-        record_id=None if identifier is None else _clean(str(identifier)),
-        url=None if url is None else _clean(str(url)),
+        record_id=_name(identifier),
+        url=_name(url),
         source_file=split.source_file,
         source_offset=row,
         fetched_at=time_of(values.get(columns.fetched_at)),
@@ -64,6 +66,7 @@ def _row_page(split: Split, row: int, values: dict[str, Any], columns: TextColum
         text = text.decode("utf-8", "replace")
     if not isinstance(text, str):
         page.error = ("text_missing", f"no text in row {row}")
+        page.payload_digest = _row_digest(row, (page.record_id or "").encode())
         return page
     raw = text.encode("utf-8", "surrogatepass")
     page.payload_digest = xxhash.xxh3_128_digest(raw)
@@ -79,8 +82,23 @@ def _clean(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
-def _failed(split: Split, row: int, code: str, message: str) -> Page:
-    return Page(None, None, split.source_file, row, None, "row", error=(code, message))
+def _name(value: Any) -> str | None:
+    """An identifier or URL as text; None where there is none, or one too deep to be written."""
+    try:
+        return None if value is None else _clean(str(value))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _row_digest(row: int, known: bytes) -> bytes:
+    """What stands for the digest of a text that is not there: without it all such rows would be one document."""
+    digest: bytes = xxhash.xxh3_128_digest(b"row %d\x00" % row + known)
+    return digest
+
+
+def _failed(split: Split, row: int, code: str, message: str, line: bytes = b"") -> Page:
+    digest = _row_digest(row, line)
+    return Page(None, None, split.source_file, row, None, "row", payload_digest=digest, error=(code, message))
 
 
 def _no_text_column(split: Split, columns: TextColumns, present: list[str]) -> InputError:
@@ -111,7 +129,7 @@ def read_json_lines(
         except (ValueError, RecursionError):
             values = None
         if not isinstance(values, dict):
-            yield _failed(split, row, "row_malformed", f"row {row} is no JSON object")
+            yield _failed(split, row, "row_malformed", f"row {row} is no JSON object", line)
             continue
         if not seen and columns.text not in values:
             raise _no_text_column(split, columns, [str(k) for k in values])
@@ -159,7 +177,8 @@ def read_parquet(split: Split, columns: TextColumns, limits: ReadLimits, skip: f
 
     with open_stream(split.source_file) as handle:
         try:
-            file = pq.ParquetFile(handle, page_checksum_verification=True)
+            # Nanoseconds, Arrow's choice for INT96, end in 2262 and then begin again in 1677.
+            file = pq.ParquetFile(handle, page_checksum_verification=True, coerce_int96_timestamp_unit="us")
             present = file.schema_arrow.names
         except InputError:
             raise
@@ -213,14 +232,28 @@ def _read_group(
 
 
 def _values(column: Any) -> list[Any]:
-    """A column as Python values; nanosecond times as microseconds, invalid UTF-8 replaced."""
+    """A column as Python values: times in UTC and microseconds, invalid UTF-8 replaced.
+
+    A value that Python cannot represent, such as a time after the year 9999, is None and costs no other row.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
-        column = pc.cast(column, pa.timestamp("us", tz=column.type.tz), safe=False)
+    if pa.types.is_timestamp(column.type):
+        unit = "us" if column.type.unit == "ns" else column.type.unit
+        column = pc.cast(column, pa.timestamp(unit, tz=column.type.tz and "UTC"), safe=False)
     elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         binary = pa.binary() if pa.types.is_string(column.type) else pa.large_binary()
         return [None if v is None else v.decode("utf-8", "replace") for v in column.cast(binary).to_pylist()]
-    values: list[Any] = column.to_pylist()
+    try:
+        values: list[Any] = column.to_pylist()
+    except (ValueError, OverflowError):
+        values = [_scalar(value) for value in column]
     return values
+
+
+def _scalar(value: Any) -> Any:
+    try:
+        return value.as_py()
+    except (ValueError, OverflowError):
+        return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from pipeline.read.records import micros_of
+
 _VERSION = re.compile(rb"(?i)WARC/\d+\.\d+[ \t\r]*\n")
 # A record begins on its own line after a blank line; used only to find the way again after damage.
 MARKER = re.compile(rb"\n\r{0,2}\n(?=WARC/\d+\.\d+[ \t\r]*\n)", re.IGNORECASE)
@@ -18,7 +20,6 @@ KNOWN_TYPES = frozenset(
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"})
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _MEDIA_TYPE = re.compile(r"[\s;,]*([^\s;,]{1,256})")  # some servers forget the semicolon
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Fields = dict[bytes, bytes]
 
@@ -65,8 +66,7 @@ def parse_date(text: str) -> int | None:
             moment = moment - shift if zone[0] == "+" else moment + shift
     except (ValueError, OverflowError):
         return None
-    micros = int((fraction or "0")[:6].ljust(6, "0"))
-    return (moment - _EPOCH) // timedelta(seconds=1) * 1_000_000 + micros
+    return micros_of(moment.replace(microsecond=int((fraction or "0")[:6].ljust(6, "0"))))
 
 
 def text_of(value: bytes | None) -> str | None:

@@ -278,3 +278,44 @@ def test_s3(bucket):
                          ("s3://nobucket/x.warc.gz", "no such file")]:  # fmt: skip
         with pytest.raises(InputError, match=message):
             list_sources([bad])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file systems that hold any bytes")
+def test_names_that_are_no_utf8(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    name = os.fsdecode(os.fsencode(folder) + b"/\xff\xe9.warc.gz")
+    with open(name, "wb") as f:
+        f.write(DATA)
+    for given in (name, f"file://{name}", str(folder), str(folder / "*"), str(tmp_path / "**"), str(tmp_path)):
+        with pytest.raises(InputError, match=r"in/\\xff\\xe9\.warc\.gz: .*rename it") as caught:
+            list_sources([given])
+        str(caught.value).encode()
+    os.rename(name, name + ".txt")  # not read from a folder
+    (folder / "a.warc.gz").write_bytes(DATA)
+    assert len(list_sources([str(folder)])) == 1
+    with pytest.raises(InputError, match="rename it"):
+        list_sources(["\ud800.warc.gz"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["x.jsonl", "X.JSONL.GZ", "x.json.xz", "x.ndjson", "x.ndjson.zst", "x.jsonl.zst", "https://h.example/x.jsonl?a=b"],
+)
+def test_json_lines_are_one_split(name):
+    (split,) = plan_splits([Source(name, 5 << 30)], 1)
+    assert (split.start, split.end, split.source_bytes) == (0, 5 << 30, 5 << 30)
+    assert len(plan_splits([Source("x.parquet", 100)], 10)) == 10
+
+
+@pytest.mark.parametrize("data", [DATA, gzip.decompress(DATA)])
+def test_an_archive_named_as_json_lines_is_read_once(tmp_path, data):
+    sources = list_sources([write(tmp_path, data, "x.jsonl.gz")])
+    assert [p.url for p in read_all(sources, 100)] == [f"https://host{i}.example/" for i in range(5)]
+
+
+def test_too_many_splits():
+    assert len(plan_splits([Source("x.warc.gz", 1_000_000)], 1)) == 1_000_000
+    with pytest.raises(InputError, match=r"x\.warc\.gz: .*larger split size, at least 1,074 bytes"):
+        plan_splits([Source("x.warc.gz", 1 << 30)], 1)
+    assert len(plan_splits([Source("x.warc.gz", 1 << 30)], 1074)) <= 1_000_000

@@ -7,7 +7,7 @@ import gzip
 import json
 import lzma
 from collections import Counter
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -204,3 +204,79 @@ def test_text_tables_are_no_tables_of_offsets(tmp_path):
     assert list_sources([parquet(tmp_path), write(tmp_path, JSONL, "y.jsonl")])[0].ranges is None
     (tmp_path / "z.jsonl").write_bytes(bz2.compress(b"x"))
     assert list_sources([str(tmp_path / "z.jsonl")])[0].ranges is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        -62135596801,  # a second before the year 1
+        -9e10,
+        -(10**14),
+        2.6e14,  # in milliseconds
+        float("-inf"),
+        "9999-12-31T23:59:59-01:00",
+        "0001-01-01T00:00:00+01:00",
+        "0000-01-01",
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1))),
+        datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-2))),
+        [MAY],
+    ],
+)
+def test_times_that_python_cannot_represent(value):
+    assert time_of(value) is None
+
+
+def test_first_and_last_time():
+    last = 253402300799_999999
+    assert time_of(datetime.max) == time_of("9999-12-31T23:59:59.999999Z") == last
+    assert time_of(-62135596800) == time_of(datetime.min) == time_of(date.min) == -62135596800_000000
+    assert time_of(-(10**12)) == -(10**15)
+    assert pa.array([last], pa.timestamp("us", "UTC")).to_pylist()
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp(u, z) for u in ("s", "ms", "us") for z in (None, "UTC", "Asia/Tokyo")])
+def test_parquet_times_out_of_range_cost_no_row(tmp_path, kind):
+    scale = {"s": 1, "ms": 1000, "us": 1_000_000}[kind.unit]
+    values = [1 << 62, -(1 << 62), 253402300799 * scale, 253402300800 * scale, MAY // 1_000_000 * scale, None]
+    if kind.unit == "s":  # Parquet has no seconds, and its milliseconds must hold them
+        values[:2] = [1 << 52, -(1 << 52)]
+    table = pa.table({"text": [f"t{n}" for n in range(6)], "fetched_at": pa.array(values, pa.int64()).cast(kind)})
+    path = str(tmp_path / "t.parquet")
+    pq.write_table(table, path)
+    pages, _, _ = read(path)
+    assert [p.text for p in pages] == [f"t{n}" for n in range(6)]
+    assert [p.fetched_at for p in pages] == [None, None, 253402300799_000000, None, MAY, None]
+
+
+def test_parquet_dates_zones_and_int96(tmp_path):
+    path = str(tmp_path / "t.parquet")
+    dates = pa.array([1 << 30, MAY // 86_400_000_000], pa.int32()).cast(pa.date32())
+    pq.write_table(pa.table({"text": ["a", "b"], "fetched_at": dates}), path)
+    assert [(p.text, p.fetched_at) for p in read(path)[0]] == [("a", None), ("b", MAY)]
+    pq.write_table(pa.table({"text": ["a"], "fetched_at": pa.array([MAY], pa.timestamp("us", "No/Where"))}), path)
+    assert [(p.text, p.fetched_at) for p in read(path)[0]] == [("a", MAY)]
+    far = pa.array([datetime(3000, 1, 1), datetime(2024, 5, 1)], pa.timestamp("us"))
+    pq.write_table(pa.table({"text": ["a", "b"], "fetched_at": far}), path, use_deprecated_int96_timestamps=True)
+    assert [p.fetched_at for p in read(path)[0]] == [time_of("3000-01-01"), MAY]
+
+
+def test_failed_rows_have_digests_of_their_own(tmp_path):
+    lines = b'{"text": null}\n{"text": null}\nno\nno\n{"id": 1, "text": 3}\n{"id": 2, "text": 3}\n'
+    path = write(tmp_path, lines, "x.jsonl")
+    pages, _, _ = read(path)
+    assert {p.error[0] for p in pages} == {"text_missing", "row_malformed"}
+    digests = [p.payload_digest for p in pages]
+    assert len(set(digests)) == 6
+    assert digests == [p.payload_digest for p in read(path)[0]]
+    with open(parquet(tmp_path, row_group_size=4), "rb") as f:
+        broken = bytearray(f.read())
+    broken[4:60] = b"\xff" * 56
+    pages, _, _ = read(write(tmp_path, bytes(broken), "broken.parquet"))
+    assert sum(p.error is not None for p in pages) > 1
+    assert len({p.payload_digest for p in pages}) == 30
+
+
+def test_an_identifier_that_cannot_be_written(tmp_path):
+    deep = b"[" * 900 + b"]" * 900
+    pages, _, _ = read(write(tmp_path, b'{"text": "a", "id": %b, "url": %b, "fetched_at": %b}' % (deep, deep, deep)))
+    assert [(p.text, p.fetched_at) for p in pages] == [("a", None)]
