@@ -18,7 +18,7 @@ TABLE_ROOT = "https://data.commoncrawl.org/"  # where crawl-data/... names live:
 CRAWL_ROOT_VARIABLE = "HEADWATER_CRAWL_ROOT"  # another root for `cc:` inputs, such as a mirror or s3://commoncrawl/
 _REQUESTS = 16  # sizes asked for at one time
 MAX_RANGES = 1000  # records of one split that reads a table of offsets
-MAX_SPLITS = 1_000_000  # of one file; planned in memory, 200 bytes each
+MAX_SPLITS = 100_000  # of one file, planned in memory; 6 TB at 64 MiB a split
 
 _ARCHIVES = ("warc", "arc", "wet", "wat")
 _CODECS = ("", ".gz", ".zst", ".xz", ".lz4", ".7z")
