@@ -125,16 +125,17 @@ def curate(inputs: tuple[str, ...], output: str, keep_staged: bool, **options: A
     (Parquet, CSV, JSONL) of file, offset and length; a Parquet or JSONL table that holds text; or a crawl of Common
     Crawl, cc:CC-MAIN-2024-10?warcs=0:10.
     """
-    from pipeline.job import curate_job
-
     reporter = Reporter(options["quiet"], options["json_log"])
     config = _config(options)
+    workers = _start_children(options, reporter)
+    from pipeline.job import curate_job
+
     _exit(
         curate_job(
             list(inputs),
             Path(output),
             config,
-            workers=options["workers"] or _cores(),
+            workers=workers,
             split_size=options["split_size"],
             beam_options=list(click.get_current_context().obj or []),
             reporter=reporter,
@@ -239,17 +240,25 @@ def _config(options: dict[str, Any]) -> CurateConfig:
 
 
 def _tabulate(kind: Any, inputs: Sequence[str], output: str, options: dict[str, Any]) -> int:
+    reporter = Reporter(options["quiet"], options["json_log"])
+    config = _config(options)
+    workers = _start_children(options, reporter)
     from pipeline.job import table_job
 
     return table_job(
-        kind,
-        list(inputs),
-        output,
-        _config(options),
-        workers=options["workers"] or _cores(),
-        split_size=options["split_size"],
-        reporter=Reporter(options["quiet"], options["json_log"]),
+        kind, list(inputs), output, config, workers=workers, split_size=options["split_size"], reporter=reporter
     )
+
+
+def _start_children(options: dict[str, Any], reporter: Reporter) -> int:
+    """Start the child processes before anything heavy is imported here, so that both load at once."""
+    from pipeline.host import is_first_run, shared_host
+
+    workers = int(options["workers"] or _cores())
+    if is_first_run():
+        reporter.say("First run of this installation: native code is compiled once, in about 10 s.")
+    shared_host(workers)
+    return workers
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -283,7 +292,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             code = _interrupted(arguments) if came else _broken(error, arguments)
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            close_shared_host(kill=code != EXIT_DONE)
+            close_shared_host(kill=True)  # whatever they did is done or in vain
     sys.exit(code)
 
 

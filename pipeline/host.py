@@ -251,6 +251,13 @@ def shared_host(workers: int) -> Host:
     return _shared
 
 
+def is_first_run() -> bool:
+    """Whether the native code of this installation has yet to be compiled, by Numba's own files beside the sources."""
+    folder = Path(__file__).parents[1] / "detectors" / "features"
+    is_here = not os.environ.get("NUMBA_CACHE_DIR") and os.access(folder, os.W_OK)
+    return is_here and not any(folder.glob("__pycache__/*.nbi"))
+
+
 def close_shared_host(kill: bool = False) -> None:
     """End the host of this process, if there is one."""
     global _shared

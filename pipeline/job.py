@@ -33,7 +33,7 @@ FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")  # FASTTEXT_FILEFORMAT_MAGIC_
 SAMPLE = "bundled:sample.warc.gz"
 LARGEST_SPLIT = 64 << 20
 SMALLEST_SPLIT = 1 << 20
-SPLITS_PER_WORKER = 8  # enough that the last splits end together
+SPLITS_PER_WORKER = 16  # enough that the last splits end together
 FAILURES_ALWAYS_ALLOWED = 10
 
 
@@ -73,8 +73,7 @@ def curate_job(
         if run.is_finished():
             reporter.say(f"{output} is finished already: nothing to do. {_where_to_look(output, _counts(run))}")
             return _exit_code(run, config, reporter)
-        tell_of_first_compilation(reporter)
-        host = shared_host(workers)  # children start while Beam is imported
+        host = shared_host(workers)
         if split_size is None:
             split_size = default_split_size(sum(size for _, size in named), workers)
             run.remember_split_size(split_size)
@@ -134,15 +133,6 @@ def check_output(output: str, inputs: Sequence[str]) -> None:
         raise RunError(f"{output}: the name must end in .parquet or .jsonl (or be - for JSONL on standard output)")
     if path.exists() and any(os.path.exists(name) and os.path.samefile(name, path) for name in inputs):
         raise RunError(f"{output} is an input of this command too; give another --output")
-
-
-def tell_of_first_compilation(reporter: Reporter) -> None:
-    """Say why the first run of an installation begins late."""
-    import detectors.features
-
-    folder = Path(detectors.features.__file__).parent / "__pycache__"
-    if not os.environ.get("NUMBA_CACHE_DIR") and os.access(folder.parent, os.W_OK) and not any(folder.glob("*.nbi")):
-        reporter.say("First run of this installation: native code is compiled once, in about 10 s.")
 
 
 def _run(
@@ -316,8 +306,7 @@ def table_job(
     total = sum(source.size_bytes for source in sources)
     size = split_size or default_split_size(total, workers)
     splits = plan_splits(sources, size)
-    tell_of_first_compilation(reporter)
-    host = shared_host(min(workers, max(1, len(splits))))
+    host = shared_host(workers)
 
     def state() -> State:
         working = host.working_on()

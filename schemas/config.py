@@ -124,7 +124,7 @@ class Policy(_Model):
 class OutputConfig(_Model):
     """Shape of the files."""
 
-    file_bytes: int = Field(128 << 20, gt=0, description="aim for this many bytes of rows (uncompressed) in a file")
+    file_bytes: int = Field(32 << 20, gt=0, description="aim for this many bytes of rows (uncompressed) in a file")
     max_failed_share: float = Field(
         0.1, ge=0, le=1, description="more failed pages and regions than this share of pages: exit code 3"
     )
