@@ -20,7 +20,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.annotate import ShardReport, StagePlan
-from pipeline.decide import VERDICTS, ShardDecision, decide_shard, stage_split
+from pipeline.decide import VERDICTS, ShardDecision, decide_shard, split_name, stage_split
 from pipeline.dedup import FindDuplicates
 from pipeline.host import HostTask, shared_host
 from pipeline.read.records import Split
@@ -114,8 +114,7 @@ class StageSplits(beam.PTransform):  # type: ignore[misc]
         plan, workers = self._plan, self._workers
 
         def call(split: Split) -> Call:
-            name = f"{split.source_file} at {split.start}"
-            return Call(split, stage_split, (plan, split), guarded=True, name=name)
+            return Call(split, stage_split, (plan, split), guarded=True, name=split_name(split))
 
         def by_file(result: tuple[Split, ShardReport]) -> tuple[str, tuple[Split, ShardReport]]:
             return result[0].source_file, result

@@ -207,6 +207,11 @@ def stage_split(
     return report
 
 
+def split_name(split: Split) -> str:
+    """Name of a split for people, and of its task for the host."""
+    return f"{split.source_file} at {split.start}"
+
+
 def _bands(table: pa.Table, policy: DuplicatePolicy) -> pa.Array:
     signatures = table.column("minhash").to_pylist()
     known = [row for row, signature in enumerate(signatures) if signature is not None]

@@ -155,6 +155,7 @@ class Host:
         self._folder = tempfile.TemporaryDirectory(prefix="headwater-host-")
         self._pool: Any = ProcessPool(max_workers=self.workers, initializer=_start_child, context=context)
         self._tasks: dict[Future[Any], HostTask] = {}
+        self._begun: dict[str, Future[Any]] = {}
         self._count = 0
         self.finished: Counter[str] = Counter()  # tasks by name of their function
         self.pages_done = 0
@@ -165,13 +166,18 @@ class Host:
         for _ in range(self.workers):
             self._pool.schedule(os.getpid)
 
+    def begin(self, tasks: Iterable[HostTask]) -> None:
+        """Start tasks before `run` asks for them; it takes a begun task of the same name in the place of a new one."""
+        for task in tasks:
+            self._begun[task.name] = self._submit(task)
+
     def run(self, tasks: Iterable[HostTask]) -> Iterator[tuple[Any, Any]]:
         """Results (key, value) in the order in which they are ready.
 
         Raises:
             HostError: a task died again and again. Whatever the function raises is raised here too.
         """
-        running = {self._submit(task) for task in tasks}
+        running = {self._begun.pop(task.name) if task.name in self._begun else self._submit(task) for task in tasks}
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED, timeout=1.0)
             for future in done:

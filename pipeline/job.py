@@ -15,9 +15,9 @@ from typing import Any
 
 from detectors.language import LanguageModel
 from detectors.rights import DIRECTIVES
-from pipeline.annotate import Annotator
-from pipeline.decide import quality_profile
-from pipeline.host import Host, shared_host
+from pipeline.annotate import Annotator, StagePlan
+from pipeline.decide import quality_profile, split_name, stage_split
+from pipeline.host import Host, HostTask, shared_host
 from pipeline.progress import Reporter, State
 from pipeline.read.records import Split
 from pipeline.read.sources import list_sources, plan_splits
@@ -160,10 +160,13 @@ def _run(
             total,
         )
 
+    is_local = not any(option.startswith("--runner") for option in beam_options)
     with reporter.watch(state):
+        if is_local:  # the children work while Beam is imported here; the dataflow takes their results
+            stage = StagePlan(config, str(run.staged), annotator.fingerprint())
+            host.begin(HostTask(split, stage_split, (stage, split), True, split_name(split)) for split in splits)
         from pipeline.curate import CuratePlan, run_dataflow
 
-        is_local = not any(option.startswith("--runner") for option in beam_options)
         plan = CuratePlan(
             root=str(run.path),
             staged=str(run.staged),
