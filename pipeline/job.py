@@ -7,12 +7,15 @@ import os
 import platform
 import shutil
 import socket
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from detectors.api import digest_of
 from detectors.language import LanguageModel
 from detectors.rights import DIRECTIVES
 from pipeline.annotate import Annotator, StagePlan
@@ -219,7 +222,7 @@ def _publish(
     manifest = run_manifest(
         version=headwater_version(),
         config=config.plain(),
-        config_fingerprint=_fingerprint(config),
+        config_fingerprint=digest_of(config.plain()),
         inputs_fingerprint=inputs_fingerprint(named),
         detectors=annotator.detector_fingerprints(),
         sources=sources,
@@ -228,25 +231,13 @@ def _publish(
     )
     run.clean([entry.path for entry in entries])
     documents = write_documents(run.path, {key: value for key, value in manifest.items() if key != "execution"})
-    manifest["files"] = sorted(
-        [*manifest["files"], *({**_entry(document)} for document in documents)], key=lambda entry: str(entry["path"])
-    )
+    manifest["files"] = sorted([*manifest["files"], *map(asdict, documents)], key=lambda entry: str(entry["path"]))
     if keep_staged:
         shutil.rmtree(run.pieces, ignore_errors=True)
     write_json(run.manifest, manifest)
     if not keep_staged:
         run.remove_work()
     return manifest
-
-
-def _entry(entry: FileEntry) -> dict[str, Any]:
-    return {"path": entry.path, "rows": entry.rows, "bytes": entry.bytes, "sha256": entry.sha256}
-
-
-def _fingerprint(config: CurateConfig) -> str:
-    from detectors.api import digest_of
-
-    return digest_of(config.plain())
 
 
 def _conclude(output: Path, manifest: dict[str, Any], summary: dict[str, Any], reporter: Reporter) -> None:
@@ -263,7 +254,7 @@ def _conclude(output: Path, manifest: dict[str, Any], summary: dict[str, Any], r
         reason, number = max(counts["dropped"].items(), key=lambda item: item[1])
         reporter.say(f"Nothing was kept: {number:,} of {dropped:,} dropped pages for the reason {reason}.")
     if failed + regions:
-        codes = {**counts["failed"], **{code: counts["regions"][code] for code in counts["regions"]}}
+        codes = Counter(counts["failed"]) + Counter(counts["regions"])
         reporter.say("Could not be read: " + ", ".join(f"{code} {number:,}" for code, number in sorted(codes.items())))
     reporter.say(_where_to_look(output, counts))
 

@@ -20,10 +20,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
-from detectors.features.url_key import url_key
 from detectors.quality.profiles import spans_for
-from pipeline.annotate import Annotator, ShardReport
-from pipeline.decide import ROW_OVERHEAD, decisions_path, quality_profile, read_arrow
+from pipeline.annotate import ShardReport
+from pipeline.decide import ROW_OVERHEAD, decisions_path, keys_path, quality_profile, read_arrow
 from schemas.config import CurateConfig
 from schemas.document import DROPPED, TIMESTAMP, data_schema
 from schemas.failure import FAILURES
@@ -150,7 +149,7 @@ def write_pieces(
         index = pa.table(
             {
                 **{name: documents.column(name) for name in ("doc_id", "source_file", "source_offset", "fetched_at")},
-                "url_key": pa.array([url_key(url) for url in documents.column("url").to_pylist()], pa.uint64()),
+                "url_key": read_arrow(keys_path(staged, report.name)).column("url_key"),
                 **{name: documents.column(name) for name in ("content_hash", "minhash")},
                 "cluster_id": decisions.column("cluster_id"),
                 "kept": pc.is_null(decisions.column("reason")),
@@ -265,8 +264,3 @@ def row_bytes(table: pa.Table, target: str) -> int:
     if "text" in table.schema.names:
         size += pc.sum(pc.binary_length(table.column("text"))).as_py() or 0
     return size
-
-
-def quality_signals(config: CurateConfig) -> tuple[str, ...]:
-    """Names of the signals in the `quality` column under a configuration."""
-    return tuple(Annotator(config).quality_signals)
