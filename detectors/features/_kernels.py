@@ -44,6 +44,21 @@ def step(h: Any, value: Any) -> Any:
 
 
 @njit(cache=True)
+def range_hash(chars: Any, first: Any, last: Any) -> Any:
+    """Hash of the code points of a span: those at even and at odd places apart, as steps wait for each other."""
+    even = SEED
+    odd = SEED
+    i = first
+    while i + 1 < last:
+        even = step(even, np.uint64(chars[i]))
+        odd = step(odd, np.uint64(chars[i + 1]))
+        i += 2
+    if i < last:
+        even = step(even, np.uint64(chars[i]))
+    return finish(step(odd, finish(even)))
+
+
+@njit(cache=True)
 def joins(c: Any, letter: Any, following: Any) -> Any:
     """Whether a symbol between a letter (else a number) and a character of class `following` is part of the word."""
     if c == 0x2E:  # full stop

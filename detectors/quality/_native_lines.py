@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from detectors.features._kernels import FIRST, LETTER, SEED, WORD, finish, step
+from detectors.features._kernels import FIRST, LETTER, WORD, range_hash
 
 LOWER, UPPER, DIGIT, TERMINAL, CLOSER = 8, 16, 32, 64, 128  # upper bits of the character table
 # Verdicts of the C4 rules on a line, in their order.
@@ -31,6 +31,9 @@ POLICIES = (
     _codes("use of cookies"),
     _codes("use cookies"),
 )
+M_I, S_O, Y_P, E_P, S_C, E_O, E_C = (  # the letters around the first space of LOREM and POLICIES
+    ord(before) << 32 | ord(after) for before, after in ("mi", "so", "yp", "ep", "sc", "eo", "ec")
+)
 ITEMS = _codes("items in cart")
 READ_MORE = _codes("read more")
 SIGN_IN = _codes("sign-in")
@@ -38,10 +41,10 @@ ELLIPSIS = _codes("...")
 
 
 @njit(cache=True)
-def at(chars: Any, i: Any, end: Any, pattern: Any, fold: Any) -> Any:
-    """Whether the pattern (lower case) stands at `i`, case ignored."""
+def at(chars: Any, first: Any, i: Any, end: Any, pattern: Any, fold: Any) -> Any:
+    """Whether the pattern (lower case) stands at `i` in the span from `first` to `end`, case ignored."""
     n = len(pattern)
-    if i + n > end:
+    if i < first or i + n > end:
         return False
     for k in range(n):  # noqa: SIM110
         if fold[chars[i + k]] != pattern[k]:
@@ -51,19 +54,41 @@ def at(chars: Any, i: Any, end: Any, pattern: Any, fold: Any) -> Any:
 
 @njit(cache=True)
 def citation(chars: Any, i: Any, end: Any, digit: Any, same: Any) -> Any:
-    """Length of a Wikipedia citation mark (`[12]`, `[edit]`, `[citation needed]`) at `i`, or 0."""
-    if chars[i] != 0x5B:
-        return 0
+    """Length of a Wikipedia citation mark (`[12]`, `[edit]`, `[citation needed]`) at the bracket `i`, or 0."""
     j = i + 1
     while j < end and digit[chars[j]] & DIGIT:
         j += 1
     if j < end and chars[j] == 0x5D:
         return j + 1 - i
-    if at(chars, i, end, CITATIONS[0], same):
+    if at(chars, i, i, end, CITATIONS[0], same):
         return len(CITATIONS[0])
-    if at(chars, i, end, CITATIONS[1], same):
+    if at(chars, i, i, end, CITATIONS[1], same):
         return len(CITATIONS[1])
     return 0
+
+
+@njit(cache=True)
+def is_gap(before: Any, after: Any) -> Any:
+    """Whether folded letters stand around the first space of a phrase: a cheap test before `phrase_at`."""
+    pair = np.int64(before) << 32 | np.int64(after)
+    return pair in (M_I, S_O, Y_P, E_P, S_C, E_O, E_C)
+
+
+@njit(cache=True)
+def phrase_at(line: Any, first: Any, gap: Any, end: Any, fold: Any) -> Any:
+    """LOREM_IPSUM, POLICY or KEPT: what phrase of the span has its first space at `gap`."""
+    if at(line, first, gap - 5, end, LOREM, fold):
+        return LOREM_IPSUM
+    if (
+        at(line, first, gap - 5, end, POLICIES[0], fold)
+        or at(line, first, gap - 7, end, POLICIES[1], fold)
+        or at(line, first, gap - 6, end, POLICIES[2], fold)
+        or at(line, first, gap - 4, end, POLICIES[3], fold)
+        or at(line, first, gap - 3, end, POLICIES[4], fold)
+        or at(line, first, gap - 3, end, POLICIES[5], fold)
+    ):
+        return POLICY
+    return KEPT
 
 
 @njit(cache=True)
@@ -107,8 +132,25 @@ def sentences_in(line: Any, n: Any, table: Any) -> Any:
     return count
 
 
+@njit(cache=True)
+def without_citations(chars: Any, start: Any, end: Any, digit: Any, same: Any, out: Any) -> Any:
+    """Copies a span less its citation marks to `out`; returns the number of characters."""
+    n = 0
+    j = start
+    while j < end:
+        cut = citation(chars, j, end, digit, same) if chars[j] == 0x5B else 0  # calling costs more than looking
+        if cut:
+            j += cut
+            continue
+        out[n] = chars[j]
+        n += 1
+        j += 1
+    return n
+
+
 @njit(
-    "void(u4[::1],u1[::1],u4[::1],u4[::1],i4[::1],i4[::1],i4[::1],i4[::1],b1,i8,b1,b1,b1,i8,u1[::1],i4[::1],i4[::1],u8[::1],u1[::1])",
+    "void(u4[::1],u1[::1],u4[::1],u4[::1],i4[::1],i4[::1],u1[::1],i4[::1],i4[::1],i4[::1],i4[::1],i8[::1],b1,i8,b1,b1,"
+    "b1,i8,u1[::1],i4[::1],i4[::1],u8[::1],u1[::1])",
     cache=True,
 )
 def c4_lines(
@@ -116,10 +158,14 @@ def c4_lines(
     table: Any,
     fold: Any,
     same: Any,
+    start: Any,
+    end: Any,
+    kind: Any,
     line_start: Any,
     line_end: Any,
     line_first: Any,
     line_last: Any,
+    line_token: Any,
     raw: Any,
     min_words: Any,
     words_after: Any,
@@ -141,49 +187,32 @@ def c4_lines(
     most = 0
     for i in range(len(line_start)):
         most = max(most, line_end[i] - line_start[i])
-    line = np.empty(most, np.uint32)
+    buffer = np.empty(most, np.uint32)
     for i in range(len(line_start)):
         a = line_start[i] if raw else line_first[i]
         b = line_end[i] if raw else line_last[i]
-        n = 0
         words = 0
-        words_left = 0
-        run = 0
         longest = 0
-        inside = False
-        h = SEED
-        j = a
-        while j < b:
-            c = chars[j]
-            cut = 0 if raw else citation(chars, j, b, table, same)
-            if cut:
-                for k in range(j, j + cut):
-                    if table[chars[k]] & 7 == 1:
-                        run = 0
-                    else:
-                        if run == 0:
-                            words += 1
-                        run += 1
-                        longest = max(longest, run)
-                j += cut
-                continue
-            if table[c] & 7 == 1:
-                run = 0
-                inside = False
-            else:
-                if run == 0:
-                    words += 1
-                if not inside:
+        item = 0
+        bracket = False
+        for t in range(line_token[i], line_token[i + 1]):
+            if kind[t] & FIRST:
+                words += 1
+                item = start[t]
+            longest = max(longest, end[t] - item)
+            bracket = bracket or chars[start[t]] == 0x5B
+        words_left = words
+        line = chars[a:b]
+        n = b - a
+        if bracket and not raw:
+            n = without_citations(chars, a, b, table, same, buffer)
+            line = buffer[:n]
+            words_left = 0
+            for j in range(n):
+                if table[line[j]] & 7 != 1 and (j == 0 or table[line[j - 1]] & 7 == 1):
                     words_left += 1
-                inside = True
-                run += 1
-                longest = max(longest, run)
-            line[n] = c
-            h = step(h, np.uint64(c))
-            n += 1
-            j += 1
         left[i] = n
-        key[i] = finish(h)
+        key[i] = range_hash(line, 0, n)
         ended[i] = 1 if n > 0 and table[line[n - 1]] & TERMINAL else 0
         sentences[i] = 0
         verdict[i] = KEPT
@@ -197,7 +226,7 @@ def c4_lines(
         if terminal:
             c = line[n - 1] if n else np.uint32(0)
             good = c == 0x2E or c == 0x3F or c == 0x21 or c == 0x22 or (apostrophe and c == 0x27)
-            if not good or (n >= 3 and at(line, n - 3, n, ELLIPSIS, same)):
+            if not good or (n >= 3 and at(line, 0, n - 3, n, ELLIPSIS, same)):
                 verdict[i] = NO_TERMINAL
                 continue
         if (words_left if words_after else words) < min_words:
@@ -207,27 +236,25 @@ def c4_lines(
         script = False
         curly = False
         policy = False
-        for j in range(n):
-            c = fold[line[j]]
-            if c == 0x7B:
-                curly = True
-            elif c == 0x6C:
-                lorem = lorem or at(line, j, n, LOREM, fold)
-            elif c == 0x6A:
-                script = script or at(line, j, n, SCRIPT, fold)
-            elif c == 0x74:
-                policy = policy or at(line, j, n, POLICIES[0], fold)
-            elif c == 0x70:
-                policy = policy or at(line, j, n, POLICIES[1], fold)
-            elif c == 0x63:
-                policy = policy or at(line, j, n, POLICIES[2], fold)
-            elif c == 0x75:
-                policy = (
-                    policy
-                    or at(line, j, n, POLICIES[3], fold)
-                    or at(line, j, n, POLICIES[4], fold)
-                    or at(line, j, n, POLICIES[5], fold)
-                )
+        if bracket:  # the words of what is left are others
+            for j in range(n):
+                c = line[j]
+                curly = curly or c == 0x7B
+                script = script or (c | 0x20 == 0x6A and at(line, 0, j, n, SCRIPT, fold))
+                if c == 0x20 and 0 < j < n - 1 and is_gap(fold[line[j - 1]], fold[line[j + 1]]):
+                    found = phrase_at(line, 0, j, n, fold)
+                    lorem = lorem or found == LOREM_IPSUM
+                    policy = policy or found == POLICY
+        else:
+            for t in range(line_token[i], line_token[i + 1]):
+                s = start[t]
+                curly = curly or chars[s] == 0x7B
+                if kind[t] & FIRST and s - a > 1 and is_gap(fold[chars[s - 2]], fold[chars[s]]):
+                    found = phrase_at(chars, a, s - 1, b, fold)
+                    lorem = lorem or found == LOREM_IPSUM
+                    policy = policy or found == POLICY
+                for j in range(s, end[t] - 9):  # most words are too short
+                    script = script or (chars[j] | 0x20 == 0x6A and at(chars, a, j, b, SCRIPT, fold))
         if lorem:
             verdict[i] = LOREM_IPSUM
         elif script:
@@ -302,10 +329,10 @@ def refinedweb_lines(
                 verdict[i] = SHORT
             continue
         if items <= 10 and verdict[i] == KEPT:
-            if at(chars, a, b, SIGN_IN, fold) or (b - a >= 12 and at(chars, b - 12, b, READ_MORE, fold)):
+            if at(chars, a, a, b, SIGN_IN, fold) or (b - a >= 12 and at(chars, a, b - 12, b, READ_MORE, fold)):
                 verdict[i] = CHECK_PHRASE
             else:
                 for j in range(line_first[i], line_last[i]):
-                    if fold[chars[j]] == 0x69 and at(chars, j, b, ITEMS, fold):
+                    if fold[chars[j]] == 0x69 and at(chars, a, j, b, ITEMS, fold):
                         verdict[i] = CHECK_PHRASE
                         break

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from detectors.features._kernels import FIRST, SEED, WORD, finish, step
+from detectors.features._kernels import FIRST, SEED, WORD, finish, range_hash, step
 
 # Variants of the repetition formulas, see repetition.py.
 DATATROVE, DOLMA, DCLM, RPV2 = 0, 1, 2, 3
@@ -21,15 +21,6 @@ def slots_for(items: Any) -> Any:
     while size < 2 * items:
         size *= 2
     return size
-
-
-@njit(cache=True)
-def range_hash(chars: Any, first: Any, last: Any) -> Any:
-    """Hash of the code points of a span."""
-    h = SEED
-    for i in range(first, last):
-        h = step(h, np.uint64(chars[i]))
-    return finish(h)
 
 
 @njit(cache=True)
@@ -171,20 +162,32 @@ def ngrams(
     counts: Any,
     hit: Any,
     slots: Any,
+    marks: Any,
     out: Any,
 ) -> None:
     """Top 2- to 4-gram and duplicate 5- to 10-gram shares of one document; `m` units, `chars` characters of text.
 
-    Only positions whose (n-1)-gram repeats are looked at for n, since no other n-gram can repeat.
+    For n only those positions are looked at where a (n-1)-gram that repeats begins, and another at the next unit: no
+    other n-gram can repeat.
     """
     total = ends[m]
     whole = chars if variant == DATATROVE else total
     if whole == 0:
         return
+    # Most 2-grams occur once, and two looks at a table of marks leave nearly all of them out.
+    size = 4 * slots_for(m)
+    mask = np.uint64(size - 1)
+    for i in range(size):
+        marks[i] = 0
     for i in range(m):
         rolling[i] = step(SEED, units[i])
-        order[i] = i
-    live = m
+    for i in range(m - 1):
+        place = step(rolling[i], units[i + 1]) & mask
+        marks[place] = 2 * marks[place] + 1
+    live = 0
+    for i in range(m - 1):
+        order[live] = i
+        live += marks[step(rolling[i], units[i + 1]) & mask] > 1
     for n in range(2, 11):
         column = n + 2
         out[column] = 0.0
@@ -263,7 +266,12 @@ def ngrams(
             if counts[first_of[i]] > 1:
                 order[kept] = i
                 kept += 1
-        live = kept
+        live = 0
+        for x in range(kept - 1):
+            i = order[x]
+            if order[x + 1] == i + 1:
+                order[live] = i
+                live += 1
 
 
 @njit(
@@ -294,6 +302,7 @@ def repetition(
     rolling = np.empty(most, np.uint64)
     lengths = np.empty(most + 1, np.int64)
     slots = np.empty(slots_for(most), np.int32)
+    marks = np.empty(4 * slots_for(most), np.uint8)
     counts = np.empty(most, np.int32)
     order = np.empty(most, np.int32)
     first_of = np.empty(most, np.int32)
@@ -306,7 +315,7 @@ def repetition(
             continue
         m = units_of(start, end, hashes, exact, kind, doc_token[d], doc_token[d + 1], variant, keys, lengths)
         nonspace = lengths[m]
-        ngrams(keys, lengths, m, last - first, variant, rolling, order, first_of, counts, hit, slots, out[d])
+        ngrams(keys, lengths, m, last - first, variant, rolling, order, first_of, counts, hit, slots, marks, out[d])
         if variant == RPV2:
             continue
         a = doc_line[d]

@@ -91,9 +91,10 @@ def judge(tokens: Tokens, rules: C4Rules | None) -> C4Lines:
     sentences, left, key = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.uint64)
     options = rules or C4Rules("", 0, 0)
     native.c4_lines(
-        tokens.chars, table, fold, identity(), tokens.line_start, tokens.line_end, tokens.line_first, tokens.line_last,
-        rules is None, options.min_words, options.words_after_citations, options.terminal_punctuation,
-        options.apostrophe_ends, options.max_word_chars, verdict, sentences, left, key, ended,
+        tokens.chars, table, fold, identity(), tokens.start, tokens.end, tokens.kind, tokens.line_start,
+        tokens.line_end, tokens.line_first, tokens.line_last, tokens.line_token, rules is None, options.min_words,
+        options.words_after_citations, options.terminal_punctuation, options.apostrophe_ends, options.max_word_chars,
+        verdict, sentences, left, key, ended,
     )  # fmt: skip
     return C4Lines(verdict, sentences, left, key, ended)
 
