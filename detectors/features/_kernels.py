@@ -149,13 +149,20 @@ def tokenise(
                 while i < stop:
                     c = chars[i]
                     lex = table[c] & 7
-                    if lex in (LETTER, NUMBER, MARK):
+                    while lex == LETTER:  # nearly all there is
+                        letter = True
                         h = step(h, np.uint64(fold[c]))
                         r = step(r, np.uint64(c))
-                        if lex == LETTER:
-                            letter = True
-                            bits |= ALPHA
-                        elif lex == NUMBER:
+                        i += 1
+                        c = chars[i] if i < stop else np.uint32(10)
+                        lex = table[c] & 7
+                    bits |= ALPHA if letter else 0
+                    if i == stop:
+                        break
+                    if lex in (NUMBER, MARK):
+                        h = step(h, np.uint64(fold[c]))
+                        r = step(r, np.uint64(c))
+                        if lex == NUMBER:
                             letter = False
                     elif lex == IGNORED:
                         pass

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import as_file, files
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -120,9 +121,10 @@ def tokenise(texts: Sequence[str | None]) -> Tokens:
     present = [text or "" for text in texts]
     doc_start = np.zeros(len(present) + 1, dtype=np.int64)
     np.cumsum([len(text) for text in present], out=doc_start[1:])
-    encoded = bytearray("".join(present).encode("utf-32-le", "surrogatepass"))  # native code wants a writable buffer
-    chars = np.frombuffer(encoded, dtype=np.uint32)
-    size = len(chars)
+    size = int(doc_start[-1])
+    chars = np.empty(size, dtype=np.uint32)
+    for text, (begin, stop) in zip(present, pairwise(doc_start.tolist()), strict=True):  # joined, all would be as wide
+        chars[begin:stop] = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)  # as the widest
     lines = int(np.count_nonzero(chars == 10)) + len(present)
     start, end = np.empty(size, np.int32), np.empty(size, np.int32)  # touched only where filled
     hashes, exact, kind = np.empty(size, np.uint64), np.empty(size, np.uint64), np.empty(size, np.uint8)
