@@ -181,14 +181,16 @@ class Language:
         lines = sample_lines(text) if text else []
         if not lines:
             return None, None, None
-        language, score = self._decide(" ".join(lines))
+        sample = " ".join(lines)
+        telling = self._scripts and not sample.isascii() and _TELLING.search(sample) is not None
+        language, score = self._decide(sample, telling)
         if language is None:
             return None, None, None
         chunks = chunk_lines(lines)
         sizes: dict[str, int] = {}
         certainty: dict[str, float] = {}
         for chunk in chunks if len(chunks) > 1 else []:
-            part, certain = self._decide(chunk)
+            part, certain = self._decide(chunk, telling)
             name = part if part is not None and certain >= SURE else language
             sizes[name] = sizes.get(name, 0) + len(chunk)
             certainty[name] = certainty.get(name, 0.0) + certain * len(chunk)
@@ -197,8 +199,9 @@ class Language:
             language, score = most, certainty[most] / sum(sizes.values())
         return language, score, _shares(sizes or {language: 1})
 
-    def _decide(self, line: str) -> tuple[str | None, float]:
-        if self._scripts and not line.isascii():
+    def _decide(self, line: str, telling: bool) -> tuple[str | None, float]:
+        """Language and score of a line; `telling` says that it may have letters whose script decides."""
+        if telling:
             letters = _TELLING.findall(line)
             if letters:
                 share = len(letters) / max(1, len(_LETTER.findall(line)))
@@ -227,7 +230,7 @@ def _clean(text: str) -> list[str]:
     lines = []
     for line in _NOISE.sub(" ", text).splitlines():
         line = line.strip()
-        if line and _LETTER.search(line):
+        if line and (line[0].isalpha() or _LETTER.search(line)):
             lines.append(line.lower() if line.isupper() else line)
     return lines
 

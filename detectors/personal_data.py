@@ -1,7 +1,8 @@
 """Spans of e-mail addresses and public IP addresses in the text. Found, not removed: what to do is a policy.
 
-The choice is datatrove's (PIIFormatter): e-mail, and IP addresses outside private and reserved ranges. Prefiltered by
-RE2 over the batch; every quantifier is bounded, so time is linear.
+The choice is datatrove's (PIIFormatter): e-mail, and IP addresses outside private and reserved ranges. A text is
+searched only where its punctuation says so (`detectors.features.shapes`); every quantifier is bounded, so time is
+linear.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from itertools import islice
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from detectors.api import FeatureCache, Signals
+from detectors.features.shapes import EMAIL, IPV4, IPV6, rows_with
 from schemas.document import PERSONAL_DATA
 
 MAXIMUM_SPANS = 1000  # a document; the first ones in order
@@ -28,12 +29,8 @@ _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,8}[0-9A-Fa-f]{0,4}(?![\w
 
 _PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
 
-# RE2 passes over the batch that say which rows to look at for each kind.
-_GATES = {
-    "email": r"[0-9A-Za-z_.+%-]@[0-9A-Za-z]",
-    "ipv4": r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]",
-    "ipv6": r"[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]|::[0-9A-Fa-f]",
-}
+# The shape without which a text has none of a kind.
+_SHAPES = {"email": EMAIL, "ipv4": IPV4, "ipv6": IPV6}
 
 
 class PersonalData:
@@ -53,18 +50,18 @@ class PersonalData:
 
     def __call__(self, batch: pa.RecordBatch, features: FeatureCache) -> Signals:
         """Spans of the batch."""
-        texts = batch.column("text")
+        texts = features.column("text")
         suspects: dict[int, list[str]] = {}
-        for kind, gate in _GATES.items():
-            for row in pc.indices_nonzero(pc.match_substring_regex(texts, gate).fill_null(False)).to_pylist():
+        for kind, shape in _SHAPES.items():
+            for row in rows_with(shape, features):
                 suspects.setdefault(row, []).append(kind)
         rows: list[list[dict[str, Any]]] = [[] for _ in range(batch.num_rows)]
         for row, kinds in suspects.items():
-            rows[row] = find_personal_data(texts[row].as_py(), kinds)
+            rows[row] = find_personal_data(texts[row], kinds)
         return Signals({"personal_data": pa.array(rows, self.outputs["personal_data"])})
 
 
-def find_personal_data(text: str, kinds: Collection[str] = tuple(_GATES)) -> list[dict[str, Any]]:
+def find_personal_data(text: str, kinds: Collection[str] = tuple(_SHAPES)) -> list[dict[str, Any]]:
     """Spans of one text, ordered by start, at most `MAXIMUM_SPANS`."""
     finders = {"email": _emails, "ipv4": _addresses(_IPV4), "ipv6": _addresses(_IPV6)}
     spans = [(*span, kind) for kind in kinds for span in islice(finders[kind](text), MAXIMUM_SPANS)]

@@ -14,11 +14,14 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from detectors.api import FeatureCache, Signals
+from detectors.features.page_values import named_values
 from schemas.document import RIGHTS_STRUCT
 from schemas.evidence import Evidence
 
 DIRECTIVES = frozenset({"noai", "noimageai", "noindex", "none", "nosnippet", "noarchive"})
 _META_ROBOTS = frozenset({"robots", "googlebot", "bingbot", "ccbot", "gptbot", "google-extended", "otherbot"})
+
+_TDM = "tdm-reservation"
 
 _CREATIVE_COMMONS = re.compile(
     r"creativecommons\.org/(?:(licenses)/((?:by|nc|nd|sa|sampling\+?|nc-sampling\+)(?:-(?:nc|nd|sa)){0,2})|publicdomain/(zero|mark|certification))"
@@ -79,19 +82,17 @@ def opt_outs(page: Mapping[str, Any]) -> list[str]:
     """Directives that limit use, sorted: `noai`, or `AGENT:noai` where one agent is named; `tdm-reservation`."""
     found = set()
     robots = [one for one in page.get("robots") or () if one]
-    for name, value in _pairs(page.get("meta")):
-        if name in _META_ROBOTS:
-            agent = "" if name == "robots" else f"{name}:"
-            robots += [f"{agent}{part.strip()}" for part in value.split(",")]
+    for name, value in named_values(page.get("meta"), _META_ROBOTS.__contains__):
+        agent = "" if name == "robots" else f"{name}:"
+        robots += [f"{agent}{part.strip()}" for part in value.split(",")]
     for directive in robots:
         agent, _, word = directive.lower().replace(" ", "").rpartition(":")
         if word in DIRECTIVES:
             agent = agent.removeprefix("x-robots-tag:").removeprefix("meta:").removeprefix("header:")
             found.add(f"{agent}:{word}" if agent not in {"", "robots", "*", "meta", "header"} else word)
-    stated = [value for name, value in _pairs(page.get("headers")) if name == "tdm-reservation"]
-    stated = stated or [value for name, value in _pairs(page.get("meta")) if name == "tdm-reservation"]
-    if any(value.strip() == "1" for value in stated):
-        found.add("tdm-reservation")
+    stated = named_values(page.get("headers"), _TDM.__eq__) or named_values(page.get("meta"), _TDM.__eq__)
+    if any(value.strip() == "1" for _, value in stated):
+        found.add(_TDM)
     return sorted(found)
 
 
@@ -138,10 +139,11 @@ def _has_host(address: str) -> bool:
         return False
 
 
-def _pairs(items: Iterable[Mapping[str, Any] | None] | None) -> list[tuple[str, str]]:
-    return [(i["name"].lower(), i["value"].lower()) for i in items or () if i and i["name"] and i["value"]]
-
-
 def _named(items: Iterable[Mapping[str, Any] | None] | None, names: tuple[str, ...]) -> list[str]:
-    wanted = [i for i in items or () if i and i["name"] and i["value"]]
-    return [str(i["value"]) for i in wanted if i["name"].lower() in names or i["name"].lower().endswith(".license")]
+    found = []
+    for item in items or ():
+        if item and item["name"] and item["value"]:
+            name = item["name"].lower()
+            if name in names or name.endswith(".license"):
+                found.append(str(item["value"]))
+    return found

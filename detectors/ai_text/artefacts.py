@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from detectors.api import FeatureCache, Signals
+from detectors.features.shapes import MARKDOWN, rows_with
 from schemas.evidence import Evidence
 
 RULES_VERSION = 1
@@ -225,13 +226,15 @@ class Artefacts:
         evidence: list[Evidence] = []
         texts, titles = batch.column("text"), batch.column("title")
         suspects = pc.match_substring_regex(texts, _prefilter()).to_pylist()
-        marked = pc.count_substring_regex(texts, _MARKDOWN).to_pylist()
+        rows = rows_with(MARKDOWN, features)
+        counts = pc.count_substring_regex(texts.take(pa.array(rows, pa.int64())), _MARKDOWN)
+        marked = dict(zip(rows, counts.to_pylist(), strict=True))
         from_html = batch.column("page").is_valid().to_pylist()
         for row, suspect in enumerate(suspects):
             if suspect:
                 for signal, value, weight, start, end in find_artefacts(texts[row].as_py(), titles[row].as_py()):
                     evidence.append(Evidence(row, self.name, signal, value, weight, start, end))
-            if (marked[row] or 0) >= MARKDOWN_LEAST and from_html[row]:
+            if (marked.get(row) or 0) >= MARKDOWN_LEAST and from_html[row]:
                 first = re.search(_MARKDOWN, texts[row].as_py())
                 if first is not None:
                     span = first.span()

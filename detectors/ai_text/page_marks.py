@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from detectors.api import FeatureCache, Signals
+from detectors.features.page_values import named_values
 from schemas.evidence import Evidence
 
 RULES_VERSION = 1
@@ -44,6 +45,8 @@ _TEXT_TYPES = (
 _AI_META = frozenset(
     {"ai-generated", "ai_generated", "aigenerated", "ai-content", "generated-by-ai", "is-ai-generated"}
 )
+_DISCLOSURES = _AI_META | {"ai-disclosure"}
+_MAKERS = frozenset({"generator", "author", "article:author"})
 _YES = re.compile(r"(?:true|yes|1|full|fully|ai|ai-generated|generated|ai-originated|machine-generated|autonomous)\Z")
 _ASSISTED = re.compile(r"(?:ai-assisted|ai-modified|assisted|partial|partially|hybrid)\Z")
 _AIGC_LABEL = re.compile(r"label\"?'?\s{0,4}[:=]\s{0,4}\"?'?([123])")
@@ -120,18 +123,26 @@ class AiPageMarks:
         return Signals({}, evidence)
 
 
+def _is_type(name: str) -> bool:
+    return name.endswith(("@type", "digitalsourcetype"))
+
+
+def _states_origin(name: str) -> bool:
+    return name == "aigc" or name in _DISCLOSURES or name in _MAKERS or name.endswith("digitalsourcetype")
+
+
 def _page_findings(page: Mapping[str, Any]) -> Iterator[Finding]:
     owner = ""  # structured data is in document order: what stands after a @type is mostly of that type
-    for name, value in _pairs(page.get("structured")):
+    for name, value in named_values(page.get("structured"), _is_type):
         if name.endswith("@type"):
             owner = value
         elif name.endswith("digitalsourcetype"):
             yield from _source_type(value, name.rpartition("digitalsourcetype")[0].strip(".:/") or owner)
-    meta = _pairs(page.get("meta"))
-    for name, value in meta + _pairs(page.get("headers")):
+    meta = named_values(page.get("meta"), _states_origin)
+    for name, value in meta + named_values(page.get("headers"), _states_origin):
         if name.endswith("digitalsourcetype"):
             yield from _source_type(value, "")
-        elif name in {"ai-disclosure", *_AI_META}:
+        elif name in _DISCLOSURES:
             mode = value.partition("mode=")[2] or value
             mode = mode.partition(";")[0].partition(",")[0].strip(" \t\"'")
             if _YES.match(mode):
@@ -142,7 +153,7 @@ def _page_findings(page: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(
                 "aigc_label", float(label.group(1)), AI_META_WEIGHT if label.group(1) == "1" else ASSISTED_WEIGHT
             )
-        elif name in {"generator", "author", "article:author"} and _GENERATOR.match(value.strip()):
+        elif name in _MAKERS and _GENERATOR.match(value.strip()):
             yield Finding(f"ai_{name.rpartition(':')[2]}", 1.0, GENERATOR_WEIGHT)
     for mark in page.get("marks") or ():
         if mark and mark["name"] in PASTED_MARKS and (mark["count"] or 0) > 0:
@@ -181,7 +192,3 @@ def find_manifests(text: str) -> Iterator[Finding]:
             run.end(),
         )
         position, count = text.find(MANIFEST_MAGIC, run.end()), count + 1
-
-
-def _pairs(items: list[Mapping[str, Any]] | None) -> list[tuple[str, str]]:
-    return [(i["name"].lower(), i["value"].lower()) for i in items or () if i and i["name"] and i["value"]]

@@ -13,6 +13,8 @@ from numba import njit
 SPACE, LETTER, NUMBER, MARK, ALONE, IGNORED = 1, 2, 3, 4, 5, 6  # low three bits of the character table
 WORD, ALPHA, FIRST, SINGLE = 1, 2, 4, 8  # bits of a token's kind, see tokens.py
 
+EMAIL, IPV4, IPV6, MARKDOWN = 1, 2, 4, 8  # bits of a document's shapes, see shapes.py
+
 SEED = np.uint64(0x9E3779B97F4A7C15)  # odd 64-bit constants of splitmix64 and MurmurHash3's finaliser
 STEP = np.uint64(0xBF58476D1CE4E5B9)
 MIX1 = np.uint64(0xFF51AFD7ED558CCD)
@@ -258,3 +260,67 @@ def band_hashes(signatures: Any, bands: Any, rows: Any, out: Any) -> None:
             for r in range(band * rows, band * rows + rows):
                 h = step(h, np.uint64(signatures[d, r]))
             out[d, band] = finish(h)
+
+
+@njit(cache=True)
+def is_digit(c: Any) -> Any:
+    """ASCII digit."""
+    return 0x30 <= c <= 0x39
+
+
+@njit(cache=True)
+def is_hex(c: Any) -> Any:
+    """ASCII hexadecimal digit."""
+    return is_digit(c) or 0x61 <= (c | 0x20) <= 0x66
+
+
+@njit(cache=True)
+def is_alphanumeric(c: Any) -> Any:
+    """ASCII letter or digit."""
+    return is_digit(c) or 0x61 <= (c | 0x20) <= 0x7A
+
+
+@njit("void(u4[::1],i8[::1],u1[::1])", cache=True)
+def find_shapes(chars: Any, doc_start: Any, out: Any) -> None:
+    """The shapes that occur in each document, see `shapes.py`. Looks at punctuation only, which is rare."""
+    for d in range(len(doc_start) - 1):
+        first = doc_start[d]
+        stop = doc_start[d + 1]
+        found = 0
+        for i in range(first, stop):
+            c = chars[i]
+            if c < 0x23 or c > 0x40:
+                continue
+            before = chars[i - 1] if i > first else np.uint32(10)
+            after = chars[i + 1] if i + 1 < stop else np.uint32(10)
+            if c == 0x40:
+                if is_alphanumeric(after) and (is_alphanumeric(before) or before in (0x5F, 0x2E, 0x2B, 0x25, 0x2D)):
+                    found |= EMAIL
+            elif c == 0x2E:
+                if not is_digit(before) or not is_digit(after):
+                    continue
+                j = i
+                for part in range(2):  # a full stop and up to three digits, twice, and a full stop and a digit
+                    j += 1
+                    digits = 0
+                    while j < stop and digits < 3 and is_digit(chars[j]):
+                        j += 1
+                        digits += 1
+                    if digits == 0 or j + 1 >= stop or chars[j] != 0x2E or not is_digit(chars[j + 1]):
+                        break
+                    if part == 1:
+                        found |= IPV4
+            elif c == 0x3A:
+                if after != 0x3A and not is_hex(before):
+                    continue
+                j = i + 1
+                while j < stop and j - i < 5 and is_hex(chars[j]):
+                    j += 1
+                if j + 1 < stop and chars[j] == 0x3A and is_hex(chars[j + 1]):
+                    found |= IPV6
+            elif c == 0x2A:
+                if after == 0x2A:
+                    found |= MARKDOWN
+            elif c == 0x23 and after == 0x23 and before == 10:
+                found |= MARKDOWN
+        out[d] = found

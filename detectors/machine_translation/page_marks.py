@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pyarrow as pa
 
 from detectors.api import FeatureCache, Signals
+from detectors.features.page_values import named_values
 from detectors.language_codes import ISO_639_3, language_of_tag, same_language
 from schemas.evidence import Evidence
 
@@ -72,6 +73,8 @@ RULES: tuple[MarkRule, ...] = (
     MarkRule("yandex_span", "mark:yandex_span", 6.0, at_least=3, weight_below=1.0),
     MarkRule("immersive_translate", "mark:immersive_translate", 1.5),  # original and translation, side by side
 )
+
+_WHERE = frozenset(rule.where for rule in RULES)
 
 # GTranslate, Weglot, ConveyThis, Linguise, Bablic and Transposh translate by machine unless someone edits the result.
 # TranslatePress and qTranslate also carry translations by people, so they stay soft.
@@ -220,15 +223,18 @@ def _find_site_translators(
     page: Mapping[str, Any],
     language: str | None,
 ) -> None:
+    marked = [tool for tool in SITE_TRANSLATORS if f"mark:{tool.mark}" in values]
+    languages = {lang.partition("-")[0] for lang, _ in alternates(page)} - {"x"}
+    if not marked and len(languages) < HREFLANG_WEIGHTS[-1][0]:
+        return
     own = site_language(page)
     here = language or language_of_tag(page.get("html_lang"))
     known = own is not None and here is not None
     foreign = known and not same_language(own, here)
-    for tool in SITE_TRANSLATORS:
-        count = float(sum(int(hit) for hit in values.get(f"mark:{tool.mark}", ())))
+    for tool in marked:
+        count = float(sum(int(hit) for hit in values[f"mark:{tool.mark}"]))
         if count >= 1:
             _keep(found, tool.mark, count, tool.active if foreign else None if known else tool.unsure)
-    languages = {lang.partition("-")[0] for lang, _ in alternates(page)} - {"x"}
     for least, weight in HREFLANG_WEIGHTS:
         if len(languages) >= least:
             _keep(found, "hreflang_count", float(len(languages)), weight if foreign else None)
@@ -246,9 +252,8 @@ def _values(url: str | None, page: Mapping[str, Any]) -> dict[str, list[str]]:
     values: dict[str, list[str]] = {}
 
     def add(key: str, items: Iterable[Mapping[str, Any] | None]) -> None:
-        for item in items:
-            if item and item["name"] and item["value"]:
-                values.setdefault(f"{key}{item['name'].lower()}", []).append(item["value"].lower())
+        for name, value in named_values(items, lambda name: f"{key}{name}" in _WHERE):
+            values.setdefault(f"{key}{name}", []).append(value)
 
     try:
         host = urlsplit(url or "").hostname
