@@ -1,5 +1,6 @@
 """Imported once by the server that children are forked from: libraries loaded, kernels compiled."""
 
+import gc
 import importlib
 
 import pyarrow
@@ -11,3 +12,5 @@ pyarrow.set_io_thread_count(1)
 for name in ("annotate", "decide", "write", "tabulate"):
     importlib.import_module(f"pipeline.{name}")
 warm()
+gc.collect()
+gc.freeze()  # what is loaded stays: children neither look through it for garbage nor copy its memory by doing so
