@@ -42,7 +42,9 @@ from schemas.manifest import SourceAccount, sha256_of
 BATCH_ROWS = 128
 BATCH_BYTES = 4 << 20
 ROW_GROUP_BYTES = 8 << 20
-STAGING_VERSION = 1
+STAGING_VERSION = 2
+# Staged shards are read whole and once or twice: dictionaries and statistics would cost more than they save.
+STAGED: dict[str, Any] = {"compression": "lz4", "use_dictionary": False, "write_statistics": False}
 
 
 @dataclass(slots=True)
@@ -384,7 +386,7 @@ def annotate_split(
     budget = plan.config.extract.cpu_seconds
     pending: list[pa.Table] = []
     try:
-        with pq.ParquetWriter(writing["documents"], annotator.staged_schema(), compression="lz4") as writer:
+        with pq.ParquetWriter(writing["documents"], annotator.staged_schema(), **STAGED) as writer:
             outcomes = read_outcomes(annotator, reader, lost, progress)
             for held, regions in batches(outcomes, rows=1 if careful else BATCH_ROWS):
                 failures.extend(region_failure(region) for region in regions)
