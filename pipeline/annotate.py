@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from detectors.api import Detector, digest_of, fingerprint, run_detectors
@@ -56,6 +57,8 @@ class Outcome:
     text: str = ""
     title: str | None = None
     signals: dict[str, Any] | None = None
+    page_type: str | None = None
+    confidence: float | None = None
     reason: str | None = None
     stage: str = ""
     code: str | None = None
@@ -95,7 +98,7 @@ class Annotator:
 
     def __init__(self, config: CurateConfig) -> None:
         self.config = config
-        self.extractor = make_extractor(config.extract.extractor)
+        self.extractor = make_extractor(config.extract)
         self.url_filter = UrlFilter(**config.url_filter.model_dump())
         self.detectors: list[Detector] = build_detectors(detector_options(config))
         self.provenance = Provenance()
@@ -180,6 +183,7 @@ class Annotator:
                 result.message = f"{type(error).__name__} in the extractor, page at offset {page.source_offset}"
             else:
                 result.text, result.title, result.signals = extracted.text, extracted.title, extracted.page
+                result.page_type, result.confidence = extracted.page_type, extracted.confidence
         return result
 
     def score(self, outcomes: Sequence[Outcome]) -> pa.Table:
@@ -199,7 +203,7 @@ class Annotator:
             if names
             else pa.nulls(len(outcomes), quality_struct(names))
         )
-        columns["text_bytes"] = pa.array([len(o.text.encode("utf-8", "replace")) for o in outcomes], pa.int64())
+        columns["text_bytes"] = pc.binary_length(batch.column("text")).cast(pa.int64())
         schema = self.staged_schema()
         return pa.table([columns.get(f.name, pa.nulls(len(outcomes), f.type)) for f in schema], schema=schema)
 
@@ -252,6 +256,8 @@ def document_batch(outcomes: Sequence[Outcome]) -> pa.RecordBatch:
         columns["title"].append(outcome.title)
         columns["text"].append(outcome.text)
         columns["page"].append(outcome.signals)
+        columns["page_type"].append(outcome.page_type)
+        columns["extraction_confidence"].append(outcome.confidence)
     return pa.RecordBatch.from_arrays(
         [pa.array(columns[f.name], f.type) for f in DOCUMENT_INPUT], schema=DOCUMENT_INPUT
     )
@@ -376,6 +382,8 @@ def annotate_split(
     if done is not None:
         return done
     annotator = annotator_for(plan.config)
+    if annotator.fingerprint() != plan.fingerprint:  # another shard of this name may hold other bytes
+        raise RuntimeError("a model or list changed during the run; start the same command again")
     report = ShardReport(split.number, split.source_file, split.source_bytes, split.start, name)
     reader = open_split(split, plan.config)
     account = report.account

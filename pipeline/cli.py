@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import click
 
+from pipeline.extractor_commands import extractor
 from pipeline.progress import Reporter
 from pipeline.read.storage import InputError
 from pipeline.runs import RunError, headwater_version, verify_run
@@ -216,11 +217,14 @@ def detectors() -> None:
 def detectors_list(config_path: str | None) -> None:
     """Name, version, fingerprint, columns read and columns returned of every detector."""
     from detectors.api import fingerprint
-    from pipeline.annotate import Annotator
+    from pipeline.job import prepare_annotator
 
-    for detector in Annotator(load_config(config_path)).detectors:
+    for detector in prepare_annotator(load_config(config_path)).detectors:
         reads, returns = ", ".join(sorted(detector.columns)), ", ".join(detector.outputs) or "evidence only"
         click.echo(f"{detector.name}/{detector.version}  {fingerprint(detector)}\n  reads {reads}\n  returns {returns}")
+
+
+cli.add_command(extractor)
 
 
 def _exit(code: int) -> None:
@@ -256,7 +260,7 @@ def _start_children(options: dict[str, Any], reporter: Reporter) -> int:
 
     workers = int(options["workers"] or _cores())
     if is_first_run():
-        reporter.say("First run of this installation: native code is compiled once, in about 10 s.")
+        reporter.say("First run of this installation: native code is compiled once, in about 20 s on two cores.")
     shared_host(workers)
     return workers
 

@@ -111,6 +111,9 @@ def _rows(kind: Kind, annotator: Annotator, held: Sequence[Outcome]) -> pa.Table
                 outcome.page.fetched_at = None
             table = annotator.score(held)
         table = table.drop_columns(list(_INTERNAL))
+    for outcome in held:
+        if outcome.reason is None and outcome.code is None and not outcome.text.strip():
+            outcome.reason = "no_text"
     extra = {
         "status": [o.page.status for o in held],
         "media_type": [o.page.media_type for o in held],

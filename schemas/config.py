@@ -41,7 +41,18 @@ class ReadConfig(_Model):
 class ExtractConfig(_Model):
     """How HTML becomes text."""
 
-    extractor: str = Field("resiliparse", description="resiliparse, or trafilatura (needs headwater[trafilatura])")
+    extractor: str = Field(
+        "blocks", description="blocks (own), resiliparse, or trafilatura (needs the extra of that name)"
+    )
+    markup: Literal["plain", "markdown"] = Field("plain", description="form of the text; markdown: of `blocks` only")
+    precision: bool = Field(
+        False, description="leave out titles, bylines, comments and doubtful blocks; of `blocks` only"
+    )
+    model: str | None = Field(
+        None,
+        min_length=1,
+        description="model of `headwater extractor train`, from the current folder; null: the shipped one",
+    )
     cpu_seconds: float = Field(10.0, gt=0, description="CPU time that one page may burn before it is a failure")
 
 
@@ -167,8 +178,8 @@ def load_config(path: str | Path | None) -> CurateConfig:
     try:
         return CurateConfig.model_validate(values)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise ConfigError(f"{path} cannot be used:\n" + "\n".join(lines)) from None
+        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise ConfigError(f"{path} cannot be used: {'; '.join(faults)}") from None  # a message is one line
 
 
 def json_schema() -> dict[str, Any]:

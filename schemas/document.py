@@ -54,6 +54,12 @@ DOCUMENT_INPUT = pa.schema(
         _field("title", pa.string(), "title of the page"),
         _field("text", pa.string(), "main text; paragraphs, headings and list items are lines", False),
         _field("page", PAGE_STRUCT, "signals of the page beside its text"),
+        _field("page_type", pa.string(), "article, forum, listing …: what the layout says; null without a model"),
+        _field(
+            "extraction_confidence",
+            pa.float32(),
+            "expected word F1 of `text` against the main text, 0 to 1; null where the extractor has none",
+        ),
     ]
 )
 

@@ -1,33 +1,14 @@
-"""One page: decode, parse once, signals and text from the same tree."""
+"""One page: decode, read once into a page table, signals and text from it."""
 
 from __future__ import annotations
-
-from typing import Any, Final
-
-from resiliparse.parse.html import HTMLTree
 
 from pipeline.extract.api import Extracted, Extractor, PageInput
 from pipeline.extract.charset import decode
 from pipeline.extract.errors import ExtractionError
-from pipeline.extract.limits import check_depth, check_markup, check_size, measure_depth
-from pipeline.extract.signals import page_signals, safe
-
-MAX_TITLE: Final = 500  # characters
-
-
-def _collapsed(value: str | None) -> str | None:
-    return safe(" ".join(value[: 8 * MAX_TITLE].split()), MAX_TITLE) or None if value else None
-
-
-def page_title(tree: Any, page: dict[str, Any]) -> str | None:
-    """Text of `<title>`, else og:title, else the first h1; whitespace collapsed, at most 500 characters."""
-    title = _collapsed(tree.title)
-    if title is None:
-        title = _collapsed(next((pair["value"] for pair in page["meta"] if pair["name"] == "og:title"), None))
-    if title is None:
-        heading = tree.document.query_selector("h1")
-        title = _collapsed(heading.text) if heading is not None else None
-    return title
+from pipeline.extract.limits import check_size
+from pipeline.extract.normalise import normalise_text
+from pipeline.extract.page_table import scan_page
+from pipeline.extract.signals import page_signals, page_title
 
 
 def extract_page(page: PageInput, extractor: Extractor, *, fetched_at: int | None = None) -> Extracted:
@@ -37,18 +18,16 @@ def extract_page(page: PageInput, extractor: Extractor, *, fetched_at: int | Non
     """
     check_size(page.body)
     html, encoding, source, replaced = decode(page.body, page.charset)
-    check_markup(html)
     try:
-        tree = HTMLTree.parse(html)
-        depth = measure_depth(tree.document)
-        check_depth(depth, html)
-        signals = page_signals(html, tree, page.url, page.headers, fetched_at=fetched_at, depth=depth)
-        title = page_title(tree, signals)
-        text = extractor.text(html, tree)
+        table = scan_page(html)
+        signals = page_signals(table, page.url, page.headers, fetched_at=fetched_at)
+        title = page_title(table, signals)
+        main = extractor.extract(html, table, signals, title)
+        text = normalise_text(main.text)
     except ExtractionError:
         raise
     except MemoryError as error:
         raise ExtractionError("out_of_memory", f"with {len(page.body)} bytes of HTML") from error
     except Exception as error:  # the message may hold text of the page, so only its type is told
         raise ExtractionError("extractor_failed", f"{type(error).__name__} in {extractor.name}") from error
-    return Extracted(text, title, signals, encoding, source, replaced)
+    return Extracted(text, title, signals, main.page_type, main.confidence, encoding, source, replaced)

@@ -1,43 +1,20 @@
-"""Main text of a page: extractors by name, and what they share."""
+"""Extractors by name. Libraries are imported by the extractor that needs them."""
 
 from __future__ import annotations
 
-import re
 from importlib.metadata import version as library_version
+from pathlib import Path
 from typing import Any, Final
 
-from resiliparse.extract.html2text import extract_plain_text
+from pipeline.extract.api import Extractor, MainText
+from pipeline.extract.blocks.extractor import BlockExtractor
+from pipeline.extract.limits import check_depth, check_markup, measure_depth
+from pipeline.extract.normalise import NORMALISE_VERSION
+from pipeline.extract.page_table import PageTable
+from schemas.config import ExtractConfig
 
-from pipeline.extract.api import Extractor
-
-POSTPROCESSING_VERSION: Final = 1
-
-# Controls but newline and tab. Zero-width and other hidden characters stay: they are evidence.
-_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_C0: Final = bytes(code for code in (*range(32), 127) if code not in (9, 10))
-_C1: Final = re.compile(rb"\xc2[\x80-\x9f]")
 _HIGH_LISTS: Final = "body>ul,body>*>ul,body>*>*>ul"
 _MAX_HIGH_LISTS: Final = 2_000
-_SPACE_AT_END: Final = (" \n", "\t\n", "\u00a0\n")
-_BLANK: Final = re.compile(r"\n{4,}")
-
-
-def normalise_text(text: str) -> str:
-    """Valid Unicode with `\\n` as the only line break, no spaces at line ends, at most two blank lines in a row."""
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    try:
-        raw = text.encode()
-    except UnicodeEncodeError:
-        text = _CONTROL.sub("", text)
-    else:  # 20 times faster than one expression over the text
-        if _C1.search(raw) or len(raw.translate(None, _C0)) < len(raw):
-            text = _CONTROL.sub("", text)
-    if any(space in text for space in _SPACE_AT_END):
-        text = "\n".join([line.rstrip(" \t\u00a0") for line in text.split("\n")])
-    if "\n\n\n\n" in text:
-        text = _BLANK.sub("\n\n\n", text)
-    return text.strip("\n ").rstrip()
 
 
 def _lower_lists(tree: Any) -> None:
@@ -70,20 +47,32 @@ class ResiliparseExtractor:
     LEAST_SHARE: Final = 0.1
 
     def __init__(self) -> None:
-        self.version = f"1.{POSTPROCESSING_VERSION}+resiliparse-{library_version('resiliparse')}"
+        self.version = f"1.{NORMALISE_VERSION}+resiliparse-{library_version('resiliparse')}"
+
+        self._parse: Any = None
+        self._plain_text: Any = None
 
     def setup(self) -> None:
-        """Nothing to load."""
+        """Import resiliparse."""
+        if self._parse is None:
+            from resiliparse.extract.html2text import extract_plain_text
+            from resiliparse.parse.html import HTMLTree
 
-    def text(self, html: str, tree: Any) -> str:
-        """Main text; paragraphs, headings and list items are lines. Moves nodes of `tree`: call it last."""
+            self._parse, self._plain_text = HTMLTree.parse, extract_plain_text
+
+    def extract(self, html: str, table: PageTable, signals: dict[str, Any], title: str | None) -> MainText:
+        """Main text; paragraphs, headings and list items are lines."""
+        self.setup()
+        check_markup(html)
+        tree = self._parse(html)
+        check_depth(measure_depth(tree.document), html)
         _lower_lists(tree)
-        text: str = extract_plain_text(tree, main_content=True, **self.OPTIONS)
+        text: str = self._plain_text(tree, main_content=True, **self.OPTIONS)
         if len(text) < self.LOOK_AGAIN:
-            everything: str = extract_plain_text(tree, **self.OPTIONS)
+            everything: str = self._plain_text(tree, **self.OPTIONS)
             if len(text) < self.LEAST_SHARE * len(everything):
                 text = everything
-        return normalise_text(text)
+        return MainText(text)
 
 
 class TrafilaturaExtractor:
@@ -94,7 +83,7 @@ class TrafilaturaExtractor:
     def __init__(self, *, fast: bool = True) -> None:
         self.fast = fast
         self._extract: Any = None
-        self.version = f"1.{POSTPROCESSING_VERSION}+trafilatura"
+        self.version = f"1.{NORMALISE_VERSION}+trafilatura"
 
     def setup(self) -> None:
         """Import trafilatura, or say how to install it."""
@@ -102,30 +91,41 @@ class TrafilaturaExtractor:
             try:
                 from trafilatura import extract
             except ImportError as error:
-                raise RuntimeError("trafilatura is not installed: pip install 'headwater[trafilatura]'") from error
+                raise RuntimeError("trafilatura is not installed: pip install trafilatura lxml-html-clean") from error
             self._extract = extract
-            self.version = f"1.{POSTPROCESSING_VERSION}+trafilatura-{library_version('trafilatura')}"
+            self.version = f"1.{NORMALISE_VERSION}+trafilatura-{library_version('trafilatura')}"
 
-    def text(self, html: str, tree: Any) -> str:
+    def extract(self, html: str, table: PageTable, signals: dict[str, Any], title: str | None) -> MainText:
         """Main text; "" where trafilatura finds none."""
+        check_markup(html)
+        check_depth(table.depth, html)
         self.setup()
         try:
             text = self._extract(html, fast=self.fast, include_comments=True, include_formatting=False)
         except Exception:  # lxml refuses some pages that are empty or no HTML
             text = None
-        return normalise_text(text or "")
+        return MainText(text or "")
 
 
 EXTRACTORS: Final[dict[str, type[Any]]] = {
+    BlockExtractor.name: BlockExtractor,
     ResiliparseExtractor.name: ResiliparseExtractor,
     TrafilaturaExtractor.name: TrafilaturaExtractor,
 }
 
 
-def make_extractor(name: str) -> Extractor:
-    """The extractor of that name."""
-    try:
-        extractor: Extractor = EXTRACTORS[name]()
-    except KeyError:
-        raise ValueError(f"unknown extractor {name!r}; known: {', '.join(sorted(EXTRACTORS))}") from None
+def make_extractor(config: ExtractConfig) -> Extractor:
+    """The extractor of a configuration; ValueError if there is none of that name, or it lacks what is asked for."""
+    name = config.extractor
+    if name not in EXTRACTORS:
+        raise ValueError(f"unknown extractor {name!r}; known: {', '.join(sorted(EXTRACTORS))}")
+    if name == BlockExtractor.name:
+        model = Path(config.model) if config.model else None
+        return BlockExtractor(markup=config.markup, precision=config.precision, model=model)
+    for option, value, default in (
+        ("markup", config.markup, "plain"), ("precision", config.precision, False), ("model", config.model, None),
+    ):  # fmt: skip
+        if value != default:
+            raise ValueError(f"extract.{option} is of the extractor blocks; {name} has no such choice")
+    extractor: Extractor = EXTRACTORS[name]()
     return extractor

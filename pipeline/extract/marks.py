@@ -6,8 +6,8 @@ detectors' business: most rules only say that a plugin is present. Sources: HPLT
 TranslatePress, Weglot, GTranslate, Transposh, WPML and Polylang plugins, and saved Google, Edge and Yandex pages. The
 rules for chat assistants follow the markup of their web applications and are not confirmed on crawl pages.
 
-A CSS query costs 0.09 ms or more a page and a substring test 0.03 ms, so three gates come before any query: strings
-in the page (residue), strings in the addresses and classes that were read anyway (assets), and WordPress.
+Gates come before any search for a selector: the tags, attributes and values of classes that it names, which one survey
+of the page looks for together; strings in the addresses and classes that were read anyway (assets); and WordPress.
 """
 
 from __future__ import annotations
@@ -15,115 +15,136 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-MARKS_VERSION: Final = 1
+import numpy as np
+
+from pipeline.extract.page_table import PageTable
+from pipeline.extract.selectors import SEARCHED, Selector, parse_selector
+from pipeline.extract.survey import GRAM, Survey, seen_pattern
+
+MARKS_VERSION: Final = 2
 MAX_COUNT: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One mark: `selector` is tried only where one of `needles` is in the page, or in its assets."""
+    """One mark: `selector` is tried only where one of `needles`, if there are any, is found."""
 
     name: str
-    needles: tuple[str, ...]
     selector: str
+    needles: tuple[str, ...] = ()
 
 
 def _plugin(name: str, *extra: str) -> str:
     return ",".join((f'[class*="{name}"]', f'[id*="{name}"]', f'script[src*="{name}"]', *extra))
 
 
-# Found anywhere in the page.
+# Found in any page.
 RESIDUE: Final = (
-    Rule("msthash", ("_msthash",), "[_msthash],[_msttexthash]"),
-    Rule(
-        "google_font",
-        ("vertical-align: inherit",),
-        'font[style*="vertical-align: inherit"] font[style*="vertical-align: inherit"]',
-    ),
-    Rule("trp_gettext", ("data-trp-",), "[data-trp-gettext]"),
-    Rule("trp_gettext_empty", ("data-trp-",), 'a[data-trp-gettext=""]'),
-    Rule("trp_translated", ("data-trp-",), "[data-trp-translate-id]"),
-    Rule("yandex_span", ("ya-tr-span",), "ya-tr-span"),
-    Rule(
-        "chatgpt_markup",
-        ("data-message-author", "data-is-last-node"),
-        "[data-message-author-role],[data-is-last-node],[data-is-only-node]",
-    ),
-    Rule("gemini_markup", ("data-path-to-node",), "[data-path-to-node]"),
-    Rule("claude_markup", ("font-claude-",), '[class*="font-claude-"]'),
+    Rule("msthash", "[_msthash],[_msttexthash]"),
+    Rule("google_font", 'font[style*="vertical-align: inherit"] font[style*="vertical-align: inherit"]'),
+    Rule("trp_gettext", "[data-trp-gettext]"),
+    Rule("trp_gettext_empty", 'a[data-trp-gettext=""]'),
+    Rule("trp_translated", "[data-trp-translate-id]"),
+    Rule("yandex_span", "ya-tr-span"),
+    Rule("chatgpt_markup", "[data-message-author-role],[data-is-last-node],[data-is-only-node]"),
+    Rule("gemini_markup", "[data-path-to-node]"),
+    Rule("claude_markup", '[class*="font-claude-"]'),
+    Rule("goog_te", '[class*="goog-te-"],[id*="goog-te-"]'),
+    Rule("google_widget", '[id^="google_translate_element"]'),
+    Rule("gtranslate_click", 'a[onclick*="doGTranslate"]'),
+    Rule("immersive_translate", '[class*="immersive-translate-target"]'),
+    Rule("translate_no", '[translate="no"],[class~="notranslate"]'),
 )
 
-# Found anywhere in a page that has "ranslat" somewhere.
-TRANSLATE: Final = (
-    Rule("goog_te", ("goog-te-",), '[class*="goog-te-"],[id*="goog-te-"]'),
-    Rule("google_widget", ("google_translate_element",), '[id^="google_translate_element"]'),
-    Rule("gtranslate_click", ("doGTranslate",), 'a[onclick*="doGTranslate"]'),
-    Rule("immersive_translate", ("immersive-translate",), '[class*="immersive-translate-target"]'),
-    Rule("translate_no", ('translate="no"', "notranslate"), '[translate="no"],[class~="notranslate"]'),
-)
-
-# Found in the addresses of scripts and links, and in attributes of html and body.
+# Where a needle is in the addresses of scripts and links, or in attributes of html and body.
 ASSETS: Final = (
-    Rule("google_translated", ("translated-",), "html.translated-ltr,html.translated-rtl"),
-    Rule("trp_body", ("translatepress-",), 'body[class*="translatepress-"]'),
-    Rule("weglot", ("weglot",), _plugin("weglot", "[data-wg-notranslate]", '[class^="wg-"]', '[class*=" wg-"]')),
-    Rule("gtranslate", ("gtranslate",), _plugin("gtranslate", '[class*="gt_switcher"]', "[data-gt-lang]")),
-    Rule("conveythis", ("conveythis",), _plugin("conveythis")),
-    Rule("linguise", ("linguise",), _plugin("linguise")),
-    Rule("bablic", ("bablic",), _plugin("bablic")),
-    Rule("transposh", ("transposh",), _plugin("transposh")),
-    Rule("qtranslate", ("qtrans",), _plugin("qtranslate", '[class*="qtranxs"]')),
-    Rule("mqtranslate", ("mqtranslate",), "#mqtranslate"),
-    Rule("polylang", ("polylang",), _plugin("polylang", '[class*="pll-"]', '[class~="lang-item"]')),
-    Rule("wpml", ("sitepress",), _plugin("wpml", 'link[href*="sitepress-multilingual"]')),
+    Rule("google_translated", "html.translated-ltr,html.translated-rtl", ("translated-",)),
+    Rule("trp_body", 'body[class*="translatepress-"]', ("translatepress-",)),
+    Rule("weglot", _plugin("weglot", "[data-wg-notranslate]", '[class^="wg-"]', '[class*=" wg-"]'), ("weglot",)),
+    Rule("gtranslate", _plugin("gtranslate", '[class*="gt_switcher"]', "[data-gt-lang]"), ("gtranslate",)),
+    Rule("conveythis", _plugin("conveythis"), ("conveythis",)),
+    Rule("linguise", _plugin("linguise"), ("linguise",)),
+    Rule("bablic", _plugin("bablic"), ("bablic",)),
+    Rule("transposh", _plugin("transposh"), ("transposh",)),
+    Rule("qtranslate", _plugin("qtranslate", '[class*="qtranxs"]'), ("qtrans",)),
+    Rule("mqtranslate", "#mqtranslate", ("mqtranslate",)),
+    Rule("polylang", _plugin("polylang", '[class*="pll-"]', '[class~="lang-item"]'), ("polylang",)),
+    Rule("wpml", _plugin("wpml", 'link[href*="sitepress-multilingual"]'), ("sitepress",)),
 )
 
-# Found anywhere in a page of WordPress, where addresses of scripts may be merged into one that names no plugin.
+# In a page of WordPress, where addresses of scripts may be merged into one that names no plugin: needles may also be in
+# a class or an id.
 WORDPRESS: Final = (
-    Rule("trp_switcher", ("trp-language",), '[class*="trp-language"]'),
-    Rule("wp_translate", ('"wp-translate"', '"wporg-translate'), '#wp-translate,[id^="wporg-translate"]'),
-    Rule("polylang", ("lang-item",), ASSETS[-2].selector),
-    Rule("wpml", ("wpml",), ASSETS[-1].selector),
+    Rule("trp_switcher", '[class*="trp-language"]', ("trp-language",)),
+    Rule("wp_translate", '#wp-translate,[id^="wporg-translate"]', ("wp-translate", "wporg-translate")),
+    Rule("polylang", ASSETS[-2].selector, ("lang-item",)),
+    Rule("wpml", ASSETS[-1].selector, ("wpml",)),
 )
 
-RULES: Final = (*RESIDUE, *TRANSLATE, *ASSETS, *WORDPRESS)
+RULES: Final = (*RESIDUE, *ASSETS, *WORDPRESS)
 
 
-def _by_needle(rules: tuple[Rule, ...]) -> tuple[tuple[str, tuple[Rule, ...]], ...]:
-    needles = dict.fromkeys(needle for rule in rules for needle in rule.needles)
-    return tuple((needle, tuple(rule for rule in rules if needle in rule.needles)) for needle in needles)
+# What a survey looks for, ignoring case: values of class, id, style and onclick, and needles, these also in what assets
+# are made of. Shorter ones are no gate.
+PATTERNS: Final = tuple(
+    dict.fromkeys(
+        value
+        for rule in RULES
+        for value in (
+            *(needle.encode() for needle in rule.needles),
+            *(
+                test.value
+                for chain in parse_selector(rule.selector).alternatives
+                for compound in chain
+                for test in compound.tests
+                if test.attribute in SEARCHED and len(test.value) >= GRAM
+            ),
+        )
+    )
+)
+_NUMBERS: Final = {pattern: seen_pattern(number) for number, pattern in enumerate(PATTERNS)}
+_Parsed = tuple[tuple[Rule, Selector, frozenset[int]], ...]
 
 
-_RESIDUE: Final = _by_needle(RESIDUE)
-_TRANSLATE: Final = _by_needle(TRANSLATE)
-_ASSETS: Final = _by_needle(ASSETS)
-_WORDPRESS: Final = _by_needle(WORDPRESS)
+def _parse(rules: tuple[Rule, ...]) -> _Parsed:
+    return tuple(
+        (
+            rule,
+            parse_selector(rule.selector, _NUMBERS),
+            frozenset(_NUMBERS[needle.encode()] for needle in rule.needles),
+        )
+        for rule in rules
+    )
 
 
-def _candidates(html: str, assets: str) -> list[Rule]:
-    """Rules worth a query, in the order of the tables."""
-    found: dict[str, Rule] = {}
-    for place, table in (
-        (html, _RESIDUE),
-        (html, _TRANSLATE if "ranslat" in html else ()),
-        (assets, _ASSETS),
-        (html, _WORDPRESS if "wp-" in assets else ()),
-    ):
-        for needle, rules in table:
-            if needle in place:
-                found.update((rule.name, rule) for rule in rules)
-    return list(found.values())
+_RESIDUE: Final = _parse(RESIDUE)
+_ASSETS: Final = _parse(ASSETS)
+_WORDPRESS: Final = _parse(WORDPRESS)
 
 
-def count_marks(html: str, document: Any, assets: str) -> list[dict[str, Any]]:
+def _candidates(seen: set[int], assets: str) -> dict[str, Selector]:
+    """Rules worth a search, in the order of the tables."""
+    found = {rule.name: selector for rule, selector, _ in _RESIDUE if selector.possible(seen)}
+    for rule, selector, needles in _ASSETS:
+        if not needles.isdisjoint(seen) and rule.needles[0] in assets and selector.possible(seen):
+            found[rule.name] = selector
+    if "wp-" in assets:
+        for rule, selector, needles in _WORDPRESS:
+            if not needles.isdisjoint(seen) and selector.possible(seen):
+                found.setdefault(rule.name, selector)
+    return found
+
+
+def count_marks(table: PageTable, survey: Survey, assets: str) -> list[dict[str, Any]]:
     """Marks of a page as `name` and `count`, in the order of the rules.
 
-    `document` is the resiliparse document node of `html`; `assets` holds addresses of scripts and links, and the
-    attributes of html and body, in lower case.
+    `assets` holds addresses of scripts and links, and the attributes of html and body, in lower case. What is inert
+    does not count.
     """
     marks: list[dict[str, Any]] = []
-    for rule in _candidates(html, assets):
-        count = len(document.query_selector_all(rule.selector))
+    for name, selector in _candidates(survey.seen, assets).items():
+        nodes = selector.match(table)
+        count = len(nodes) - int(np.count_nonzero(survey.inert[nodes]))
         if count:
-            marks.append({"name": rule.name, "count": min(count, MAX_COUNT)})
+            marks.append({"name": name, "count": min(count, MAX_COUNT)})
     return marks

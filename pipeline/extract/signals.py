@@ -1,12 +1,17 @@
-"""Signals of a page beside its text: a value of `schemas.document.PAGE_STRUCT`, read from the tree of the text."""
+"""Signals of a page beside its text: a value of `schemas.document.PAGE_STRUCT`, read from the page table."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
+from html import unescape
 from typing import Any, Final
 from urllib.parse import urljoin
 
+import numpy as np
+
+from pipeline.extract.columns import HIDDEN
 from pipeline.extract.dates import (
     MODIFIED_NAMES,
     PUBLISHED_NAMES,
@@ -14,14 +19,17 @@ from pipeline.extract.dates import (
     reference_date,
     url_date,
 )
-from pipeline.extract.limits import measure_depth
-from pipeline.extract.marks import MARKS_VERSION, count_marks
+from pipeline.extract.marks import MARKS_VERSION, PATTERNS, count_marks
+from pipeline.extract.page_table import PageTable, decode_value
+from pipeline.extract.selectors import SEARCHED, parse_selector
 from pipeline.extract.structured import Structured, read_structured
+from pipeline.extract.survey import Plan, Survey, build_patterns, survey_page
+from pipeline.extract.vocabulary import ATTRIBUTE, ATTRIBUTES, TAG, TAGS
 
-SIGNALS_VERSION: Final = 1
+SIGNALS_VERSION: Final = 2
 VERSION: Final = f"{SIGNALS_VERSION}.{MARKS_VERSION}"
 
-MAX_ELEMENTS: Final = 20_000  # meta, link and script elements that are looked at
+MAX_TITLE: Final = 500  # characters
 MAX_META: Final = 128
 MAX_LINKS: Final = 256
 MAX_SCRIPTS: Final = 128
@@ -60,7 +68,22 @@ ROBOTS: Final = frozenset(
 )
 _DIRECTIVES: Final = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
 _UNSAFE: Final = re.compile("[\x00\ud800-\udfff]")
-_ELEMENTS: Final = 'meta,link,script,a[rel~="license"],a[href*="creativecommons.org/"]'
+_CREATIVE_COMMONS: Final = b"creativecommons.org/"
+_LICENCE_LINK: Final = parse_selector(f'a[href*="{_CREATIVE_COMMONS.decode()}"]')
+# Attributes that are read of an element; of html and body all are.
+_READ: Final = {
+    "meta": ("name", "property", "http-equiv", "itemprop", "content"),
+    "link": ("href", "rel", "hreflang"),
+    "script": ("src", "type"),
+    "a": ("rel",),
+}
+_META, _LINK, _SCRIPT, _A, _HTML, _BODY = (TAG[name] for name in ("meta", "link", "script", "a", "html", "body"))
+_NAME, _PROPERTY, _HTTP_EQUIV, _ITEMPROP, _CONTENT, _HREF, _REL, _HREFLANG, _SRC, _TYPE = (
+    ATTRIBUTE[name]
+    for name in ("name", "property", "http-equiv", "itemprop", "content", "href", "rel", "hreflang", "src", "type")
+)
+_ROOTS: Final = (_HTML, _BODY)
+_Values = dict[int, str]  # attributes of an element by number
 _LINK_HEADER: Final = re.compile(r"<([^<>]{1,2048})>([^<]{0,500})")
 
 
@@ -92,6 +115,8 @@ class _Page:
 
     def __init__(self, url: str | None) -> None:
         self.url = url
+        self.html: dict[str, str] = {}
+        self.body: dict[str, str] = {}
         self.meta: list[dict[str, str]] = []
         self.dates: dict[str, str] = {}
         self.links: list[dict[str, str | None]] = []
@@ -99,6 +124,7 @@ class _Page:
         self.generator: str | None = None
         self.robots: dict[str, None] = {}
         self.licences: dict[str, None] = {}
+        self.licences_of: dict[int, str] = {}  # of link elements, by node
         self.scripts: dict[str, None] = {}
         self.json_ld: list[str] = []
         self.assets: list[str] = []
@@ -113,14 +139,28 @@ class _Page:
         if href and href.strip() and len(self.licences) < MAX_LICENCES:
             self.licences[safe(href.strip(), MAX_ADDRESS)] = None
 
-    def add_meta(self, element: Any) -> None:
-        get = element.getattr
-        content = get("content")
+    def add_element(self, tag: int, node: int, values: _Values, table: PageTable) -> None:
+        if tag == _META:
+            self.add_meta(values)
+        elif tag == _LINK:
+            self.add_link(values, node)
+        elif tag == _SCRIPT:
+            self.add_script(values, node, table)
+
+    def add_licences(self, links: list[int], table: PageTable) -> None:
+        """Those of `a` elements together with those of links."""
+        for node in sorted({*links, *self.licences_of}):
+            if len(self.licences) >= MAX_LICENCES:
+                break
+            self.add_licence(self.licences_of.get(node) or table.attribute_values(node).get("href"))
+
+    def add_meta(self, values: _Values) -> None:
+        content = values.get(_CONTENT)
         if content is None:
             return
-        name = get("name") or get("property") or get("http-equiv")
+        name = values.get(_NAME) or values.get(_PROPERTY) or values.get(_HTTP_EQUIV)
         if not name:
-            item = get("itemprop")
+            item = values.get(_ITEMPROP)
             if item:
                 self.dates.setdefault(item.strip().lower()[:MAX_NAME], content[:64])
             return
@@ -135,22 +175,22 @@ class _Page:
         if len(self.meta) < MAX_META:
             self.meta.append({"name": name, "value": safe(content, MAX_VALUE)})
 
-    def add_link(self, element: Any) -> None:
-        href = element.getattr("href")
+    def add_link(self, values: _Values, node: int) -> None:
+        href = values.get(_HREF)
         if not href:
             return
         if len(self.assets) < MAX_LINKS:
             self.assets.append(href[:200])
-        rel = (element.getattr("rel") or "").strip().lower()
+        rel = values.get(_REL, "").strip().lower()
         tokens = rel.split()
-        language = element.getattr("hreflang")
+        language = values.get(_HREFLANG)
         wanted = not LINK_RELATIONS.isdisjoint(tokens) or "machine-translated-from" in rel
         if not wanted and not (language and "alternate" in tokens):
             return
         if "canonical" in tokens and self.canonical is None:
             self.canonical = self.absolute(href)
         if "license" in tokens:
-            self.add_licence(href)
+            self.licences_of[node] = href
         if len(self.links) < MAX_LINKS:
             self.links.append(
                 {
@@ -166,14 +206,14 @@ class _Page:
         except ValueError:
             return None
 
-    def add_script(self, element: Any) -> None:
-        source = element.getattr("src")
+    def add_script(self, values: _Values, node: int, table: PageTable) -> None:
+        source = values.get(_SRC)
         if source:
             source = source.strip().split("?", 1)[0].split("#", 1)[0]
             if source and not source.startswith("data:") and len(self.scripts) < MAX_SCRIPTS:
                 self.scripts[safe(source, 500)] = None
-        elif "ld+json" in (element.getattr("type") or "").lower() and len(self.json_ld) < 20:
-            self.json_ld.append(element.text)
+        elif "ld+json" in values.get(_TYPE, "").lower() and len(self.json_ld) < 20:
+            self.json_ld.append(table.content(node))
 
     def add_headers(self, headers: Sequence[tuple[str, str]]) -> None:
         for name, value in headers:
@@ -203,42 +243,55 @@ class _Page:
                 self.canonical = self.absolute(href)
 
 
-def _elements(document: Any) -> list[Any]:
-    """meta, link and script elements and links to licences; a kind with absurdly many is left out.
+@lru_cache(maxsize=1)
+def _plan() -> Plan:
+    """What is looked for in every page."""
+    read = np.zeros((len(TAGS), len(ATTRIBUTES)), np.bool_)
+    for tag, names in _READ.items():
+        read[TAG[tag], [ATTRIBUTE[name] for name in names]] = True
+    read[[_HTML, _BODY]] = True
+    searched = np.zeros_like(read)
+    for attribute, names in SEARCHED.items():
+        searched[[TAG[name] for name in names] or slice(None), attribute] = True
+    searched[[_SCRIPT, _LINK], [_SRC, _HREF]] = True  # and what `count_marks` gets as assets
+    searched[[_HTML, _BODY]] = True
+    return Plan(read, searched, build_patterns(PATTERNS))
 
-    Lists are copied once, because an item of a resiliparse list costs a walk over the list.
-    """
-    found = document.query_selector_all(_ELEMENTS)
-    if len(found) <= MAX_ELEMENTS:
-        return list(found.values())
-    elements: list[Any] = []
-    for tag in _ELEMENTS.split(","):
-        found = document.query_selector_all(tag)
-        if len(found) <= MAX_ELEMENTS:
-            elements += found.values()
-    return elements
+
+def _read_elements(page: _Page, table: PageTable, survey: Survey) -> None:
+    """html, body, meta, link and script elements, and links to licences, in document order."""
+    source = table.source
+    licences: list[int] = []
+    current, kind, last_link = -1, 0, -1
+    values: _Values = {}
+    for tag, node, number, name, name_end, start, end in survey.rows:
+        if tag == _A:  # only its rel
+            if node != last_link and b"license" in source[start:end].lower().split():
+                licences.append(node)
+            last_link = node
+            continue
+        value = source[start:end].decode()
+        if "\r" in value or "&" in value:
+            value = decode_value(value)
+        if tag in _ROOTS:  # of all start tags: of a name the first holds, as in a tree
+            kept = page.html if tag == _HTML else page.body
+            if len(kept) < MAX_ATTRIBUTES:
+                kept.setdefault(source[name:name_end].decode("utf-8", "replace").lower(), value)
+            continue
+        if node != current:
+            page.add_element(kind, current, values, table)
+            current, kind, values = node, tag, {}
+        values.setdefault(number, value)
+    page.add_element(kind, current, values, table)
+    if _CREATIVE_COMMONS in source:
+        licences += [node for node in _LICENCE_LINK.match(table).tolist() if not survey.inert[node]]
+    page.add_licences(licences, table)
 
 
-def _attributes(tag: str, element: Any) -> list[dict[str, str]]:
-    if element is None:
-        return []
+def _pairs(tag: str, attributes: dict[str, str]) -> list[dict[str, str]]:
     return [
-        {"name": safe(f"{tag}.{name}", MAX_NAME), "value": safe(element.getattr(name) or "", MAX_VALUE)}
-        for name in element.attrs[:MAX_ATTRIBUTES]
+        {"name": safe(f"{tag}.{name}", MAX_NAME), "value": safe(value, MAX_VALUE)} for name, value in attributes.items()
     ]
-
-
-def _read_elements(page: _Page, document: Any) -> None:
-    for element in _elements(document):
-        tag = element.tag
-        if tag == "meta":
-            page.add_meta(element)
-        elif tag == "link":
-            page.add_link(element)
-        elif tag == "script":
-            page.add_script(element)
-        else:
-            page.add_licence(element.getattr("href"))
 
 
 def _dates(
@@ -266,28 +319,25 @@ def _dates(
 
 
 def page_signals(
-    html: str,
-    tree: Any,
+    table: PageTable,
     url: str | None,
     headers: Sequence[tuple[str, str]] = (),
     *,
     fetched_at: int | None = None,
-    depth: int | None = None,
 ) -> dict[str, Any]:
-    """Signals of a parsed page; never raises on what a page holds.
+    """Signals of a page; never raises on what a page holds.
 
-    `tree` is the resiliparse tree of `html`. `fetched_at` is the capture time in microseconds, UTC: later dates are
-    ignored (else those after the HTTP Date header). Dates are microseconds, UTC. `depth` is measured where not given.
+    `fetched_at` is the capture time in microseconds, UTC: later dates are ignored (else those after the HTTP Date
+    header). Dates are microseconds, UTC.
     """
     page = _Page(url)
-    document = tree.document
     page.add_headers(headers)
-    _read_elements(page, document)
-    root = document.query_selector("html")
-    attributes = _attributes("html", root) + _attributes("body", tree.body)
+    survey = survey_page(table, _plan())
+    _read_elements(page, table, survey)
+    attributes = _pairs("html", page.html) + _pairs("body", page.body)
     structured = read_structured(page.json_ld)
     assets = "\n".join((*page.scripts, *page.assets, *(pair["value"] for pair in attributes))).lower()
-    language = (root.getattr("lang") or root.getattr("xml:lang")) if root is not None else None
+    language = page.html.get("lang") or page.html.get("xml:lang")
     return {
         "html_lang": safe(language.strip(), MAX_NAME) or None if language else None,
         "html_attributes": attributes,
@@ -299,8 +349,32 @@ def page_signals(
         "licence_links": list(page.licences),
         **_dates(page, structured, fetched_at, headers),
         "scripts": list(page.scripts),
-        "marks": count_marks(html, document, assets),
+        "marks": count_marks(table, survey, assets),
         "structured": [{"name": safe(name), "value": safe(value)} for name, value in structured.pairs],
         "headers": page.kept_headers,
-        "depth": measure_depth(document) if depth is None else depth,
+        "depth": table.depth,
     }
+
+
+def _collapsed(value: str | None) -> str | None:
+    return safe(" ".join(value[: 8 * MAX_TITLE].split()), MAX_TITLE) or None if value else None
+
+
+def page_title(table: PageTable, signals: dict[str, Any]) -> str | None:
+    """Text of the first `<title>`, else og:title, else the first h1; whitespace collapsed, at most 500 characters."""
+    node = _first(table, "title")
+    title = _collapsed(unescape(table.content(node)[: 8 * MAX_TITLE])) if node >= 0 else None
+    if title is None:
+        title = _collapsed(next((pair["value"] for pair in signals["meta"] if pair["name"] == "og:title"), None))
+    if title is None:
+        node = _first(table, "h1")
+        title = _collapsed(table.text_of(node, 8 * MAX_TITLE)) if node >= 0 else None
+    return title
+
+
+def _first(table: PageTable, name: str) -> int:
+    """First such element that is in no template, of those that are looked at, or -1."""
+    for node in table.elements(name)[:8]:
+        if not table.nodes[node, HIDDEN] or not table.is_within(node, "template"):
+            return node
+    return -1
