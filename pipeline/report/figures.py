@@ -18,17 +18,19 @@ from pipeline.report.redact import short
 from pipeline.report.tally import Best, CappedCounter, Lengths, counts_of
 from schemas.evidence import LABELS
 
-FIGURES_VERSION = 1
+FIGURES_VERSION = 2
 SPLITS = ("train", "validation", "test")
 _BATCH_ROWS = 1024
 _LANGUAGES, _HOSTS, _SOURCES, _EXAMPLES = 30, 20, 50, 3
 _MANY = 200  # rows of any other table
 _DATA_COLUMNS = (
     "doc_id", "url", "fetched_at", "text", "language", "provenance_label", "split", "evidence", "personal_data",
-    "rights", "benchmarks", "cluster_id", "cluster_size",
+    "rights", "benchmarks", "cluster_id", "cluster_size", "page_type", "extraction_confidence",
 )  # fmt: skip
 _RUN = ("version", "manifest_version", "config", "config_fingerprint", "inputs_fingerprint", "detectors")
 _FAILURE_COLUMNS = ("unit", "stage", "code", "message", "source_file", "source_offset", "source_end")
+
+CONFIDENCE = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # lower bounds of the bins, of expected word F1
 
 # What a reason for dropping means, in the order in which a run applies them. Exact names, then prefixes.
 STEPS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
@@ -84,6 +86,8 @@ class _DataTally:
         self.cells: Counter[tuple[str, str]] = Counter()
         self.languages: CappedCounter[str | None] = CappedCounter(10_000)
         self.language_characters: Counter[str | None] = Counter()
+        self.page_types: CappedCounter[str | None] = CappedCounter(1_000)
+        self.confidence = np.zeros(len(CONFIDENCE) + 1, np.int64)  # the last: not known
         self.hosts: CappedCounter[str | None] = CappedCounter(1_000_000)
         self.domains: CappedCounter[str | None] = CappedCounter(100_000)
         self.months: CappedCounter[str | None] = CappedCounter(10_000)
@@ -109,6 +113,10 @@ class _DataTally:
         self._add_hosts(batch.column("url"))
         self._add_dates(batch.column("fetched_at"))
         self._add_clusters(batch)
+        if "page_type" in have:
+            self.page_types.add_values(batch.column("page_type"))
+        if "extraction_confidence" in have:
+            self._add_confidence(batch.column("extraction_confidence"))
         if "evidence" in have:
             self.evidence.add(batch)
         if "rights" in have:
@@ -126,6 +134,12 @@ class _DataTally:
         for row in table.group_by("language").aggregate([("characters", "sum"), ("characters", "count")]).to_pylist():
             self.languages.add(row["language"], row["characters_count"])
             self.language_characters[row["language"]] += row["characters_sum"]
+
+    def _add_confidence(self, column: pa.Array) -> None:
+        values = np.asarray(column.drop_null()).astype(np.float64)
+        places = np.clip(np.searchsorted(CONFIDENCE, values, "right") - 1, 0, len(CONFIDENCE) - 1)
+        np.add.at(self.confidence, places, 1)
+        self.confidence[-1] += column.null_count
 
     def _add_hosts(self, urls: pa.Array) -> None:
         host = pc.struct_field(pc.extract_regex(pc.ascii_lower(urls), HOST_PATTERN), "host")
@@ -321,6 +335,16 @@ def compute_figures(root: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "quality_signals": _quality_signals(root, data_files),
         "evidence": tally.evidence.figures(tally.rows),
         "languages": {**_named(languages), "codes": [code for code in codes if code][:1000]},
+        "page_types": _named(tally.page_types.top(_HOSTS)),
+        "confidence": {
+            "bins": [
+                {"from": low, "to": high, "documents": count}
+                for low, high, count in zip(
+                    CONFIDENCE, (*CONFIDENCE[1:], 1.0), tally.confidence[:-1].tolist(), strict=True
+                )
+            ],
+            "unknown": int(tally.confidence[-1]),
+        },
         "top_level_domains": _named(tally.domains.top(_HOSTS)),
         "hosts": _named(tally.hosts.top(_HOSTS)),
         "dates": _dates(tally.months),

@@ -40,6 +40,9 @@ order by abs(e.weight) desc nulls last, abs(e.value) desc nulls last, doc_id lim
     "languages": f"""select language, count(*) as documents, sum(length(text)) as characters
 from {DATA}
 group by all order by documents desc, language limit 30;""",
+    "page_types": f"""select page_type, count(*) as documents, avg(extraction_confidence) as mean_confidence
+from {DATA}
+group by all order by documents desc, page_type;""",
     "hosts": f"""select host, count(*) as documents
 from ({_HOSTS})
 group by all order by documents desc, host limit 20;""",

@@ -9,18 +9,18 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from resiliparse.parse.html import HTMLTree
 
 from pipeline.extract.dates import parse_date, to_microseconds
-from pipeline.extract.limits import measure_depth
 from pipeline.extract.marks import RULES
-from pipeline.extract.signals import page_signals
+from pipeline.extract.page_table import scan_page
+from pipeline.extract.selectors import parse_selector
+from pipeline.extract.signals import page_signals, page_title
 from schemas.document import PAGE_STRUCT
 
 
 def signals(page: str, url: str | None = "https://a.example/x/", headers: Any = (), **options: Any) -> dict[str, Any]:
     """Signals of a page, checked against the schema."""
-    found = page_signals(page, HTMLTree.parse(page), url, headers, **options)
+    found = page_signals(scan_page(page), url, headers, **options)
     pa.array([found], type=PAGE_STRUCT)
     assert set(found) == {field.name for field in PAGE_STRUCT}
     json.dumps(found).encode()
@@ -209,10 +209,100 @@ def test_marks_are_counted() -> None:
     assert signals("<p _msthash=1>x" * 7)["marks"] == [{"name": "msthash", "count": 7}]
 
 
-@pytest.mark.parametrize("extra", [0, 1, 9, 10, 11, 40, 300, 1000])
+def count(page: str, name: str) -> int:
+    return next((mark["count"] for mark in signals(page)["marks"] if mark["name"] == name), 0)
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "want"),
+    [
+        ("<P _MSTHASH=1 _msttexthash=2>x", "msthash", 1),  # names ignore case; an element counts once
+        ("<p translate=no>x<p translate='no' class=notranslate>y", "translate_no", 2),
+        ('<p class="a notranslate\nb">x<p class="notranslated">y', "translate_no", 1),
+        ('<p class=a class="notranslate">x', "translate_no", 0),  # the first of a name counts
+        ('<p translate="NO">x', "translate_no", 0),
+        ('<p title="notranslate" data-x=notranslate>class="notranslate"', "translate_no", 0),
+        ('<div id="google_translate_element2">', "google_widget", 1),
+        ('<div id="x_google_translate_element">', "google_widget", 0),
+        ("<b onclick=doGTranslate()>x</b>", "gtranslate_click", 0),
+        ('<font style="vertical-align: inherit;">x</font>' * 3, "google_font", 0),
+        ('<font style="vertical-align: inherit;">' * 3, "google_font", 2),
+        ('<a data-trp-gettext="x">x</a><a data-trp-gettext>x</a>', "trp_gettext_empty", 1),
+        ("<template><p _msthash=1>x</template><p _msthash=1>y", "msthash", 1),
+        ("<template>" * 3 + "<p _msthash=1>x", "msthash", 0),
+        ('<script src="/weglot.js"></script><p class="wg-x"><p class="a wg-x"><p class="awg-x">', "weglot", 3),
+        ('<p class="wg-x">', "weglot", 0),  # too short a name to mean anything on a page without the plugin
+        ("<p class='font-claude-x'>" * 4, "claude_markup", 4),
+    ],
+)
+def test_what_a_mark_counts(page: str, name: str, want: int) -> None:
+    assert count(page, name) == want
+
+
+@pytest.mark.parametrize("extra", [0, 1, 9, 40, 300, 1000, 5000])
 def test_depth(extra: int) -> None:
-    tree = HTMLTree.parse("<p>a</p>" + "<div>" * extra + "x" + "</div>" * extra + "<p>b</p><ul><li>c</ul>")
-    assert measure_depth(tree.document) == max(4, 2 + extra)
+    found = signals("<p>a</p>" + "<div>" * extra + "x" + "</div>" * extra + "<p>b</p><ul><li>c</ul>")
+    assert found["depth"] == max(4, 2 + extra)
+
+
+def test_attributes_of_all_html_and_body_tags_merge() -> None:
+    found = signals("<html lang=de a=1><body class=x><p>y<html lang=fr b='2&amp;'><body class=z id=i>")
+    assert found["html_lang"] == "de"
+    assert [tuple(pair.values()) for pair in found["html_attributes"]] == [
+        ("html.lang", "de"), ("html.a", "1"), ("html.b", "2&"), ("body.class", "x"), ("body.id", "i"),
+    ]  # fmt: skip
+
+
+def test_values_are_decoded() -> None:
+    found = signals(
+        '<meta name="&#100;escription" content="a &amp; b&nbsp;c&eacute; &notit; &#x80; ?x=1&copy=2 &copy\r\nd\re">'
+        "<LINK REL=Canonical HREF='/x?a=1&amp;b=2&reg=3'>"
+    )
+    assert found["meta"] == [{"name": "description", "value": "a & b\xa0c\xe9 &notit; \u20ac ?x=1&copy=2 \xa9\nd\ne"}]
+    assert found["canonical"] == "https://a.example/x?a=1&b=2&reg=3"
+
+
+def test_what_is_no_element_gives_no_signal() -> None:
+    meta = (
+        "<meta name=robots content=noai><link rel=license href=/l><script src=/s></script><a rel=license href=/a>x</a>"
+    )
+    assert signals(meta)["robots"] == ["noai"]
+    for page in (f"<!-- {meta} -->", f"<textarea>{meta}</textarea>", f"<style>{meta}</style>", f"<title>{meta}</title>",
+                 f"<template>{meta}</template>", f'<p title="{meta}">'):  # fmt: skip
+        found = signals(page)
+        assert (found["robots"], found["licence_links"], found["scripts"]) == ([], [], []), page
+
+
+def test_licences_are_in_the_order_of_the_page() -> None:
+    found = signals(
+        '<a href="http://creativecommons.org/licenses/by/4.0/">x</a><link rel="license" href=/b>'
+        "<a rel='nofollow' rel=license href=/no>x</a><a rel='LICENSE x' href=/c>x</a><a rel=license>x</a>"
+    )
+    assert found["licence_links"] == ["http://creativecommons.org/licenses/by/4.0/", "/b", "/c"]
+
+
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [
+        ("<title>A &lt;b&gt; &amp; &eacute;</title><title>2</title>", "A <b> & \xe9"),
+        ("<svg><title>icon</title></svg><title>page</title>", "page"),
+        ("<template><title>t</title></template><h1>h</h1>", "h"),
+        ("<h1><p>a</p><div>b <i>c</i></div></h1><p>d", "a b c"),
+        ("<h1></h1><h1>x</h1>", None),
+        ("<title>unclosed", "unclosed"),
+    ],
+)
+def test_page_title(page: str, title: str | None) -> None:
+    table = scan_page(page)
+    assert page_title(table, page_signals(table, None)) == title
+
+
+@pytest.mark.parametrize(
+    "selector", ["p > a", "p:first-child", "a b c", "[unknown]", "unknown", "*", "p,", "", '[id="x]']
+)
+def test_other_selectors_are_refused(selector: str) -> None:
+    with pytest.raises(ValueError, match="selector"):
+        parse_selector(selector)
 
 
 def test_everything_is_bounded() -> None:

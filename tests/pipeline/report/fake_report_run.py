@@ -118,6 +118,8 @@ def _document(rng: random.Random, number: int, sources: list[str], hostile: bool
         "provenance_reasons": [payload] if hostile else [], "evidence": evidence, "personal_data": personal,
         "rights": rights, "benchmarks": found if number % 40 == 0 else [], "quality": {"gopher_words": 100.0},
         "cluster_id": identity["doc_id"], "cluster_size": size, "split": split,
+        "page_type": (None, "article", "forum")[number % 3],
+        "extraction_confidence": (None, 0.3, 0.5, 0.93, 1.0)[number % 5],
     }  # fmt: skip
 
 

@@ -42,12 +42,15 @@ def test_every_part_sums_to_the_documents(run: Any) -> None:
     assert sum(row["documents"] for row in figures["provenance"]) == 200
     for row in figures["provenance"]:
         assert row["documents"] == row["train"] + row["validation"] + row["test"]
-    for name in ("languages", "hosts", "top_level_domains"):
+    for name in ("languages", "hosts", "top_level_domains", "page_types"):
         assert sum(row["documents"] for row in figures[name]["rows"]) + figures[name]["rest"] == 200
     dates = figures["dates"]
     assert sum(row["documents"] for row in dates["months"]) + dates["unknown"] == 200
     assert sum(row["documents"] for row in dates["years"]) + dates["unknown"] == 200
     assert sum(row["documents"] for row in figures["lengths"]["bins"]) == 200
+    confidence = figures["confidence"]
+    assert sum(row["documents"] for row in confidence["bins"]) + confidence["unknown"] == 200
+    assert {row["from"] for row in confidence["bins"] if row["documents"]} == {0.0, 0.5, 0.9, 0.95}
     sources = figures["sources"]["rows"]
     assert all(row["pages"] == row["kept"] + row["dropped"] + row["failed"] for row in sources)
     assert sum(row["pages"] for row in sources) == figures["totals"]["pages"]
@@ -230,6 +233,10 @@ def test_queries_give_the_figures(name: str, run: Any, monkeypatch: pytest.Monke
     elif name == "languages":
         want = [(r["key"], r["documents"], r["characters"]) for r in figures["languages"]["rows"]]
         assert sorted(got, key=str)[:30] == sorted(want, key=str) or [r[1] for r in got] == [r[1] for r in want]
+    elif name == "page_types":
+        assert {key: count for key, count, _ in got} == {
+            row["key"]: row["documents"] for row in figures["page_types"]["rows"]
+        }
     elif name in ("hosts", "top_level_domains"):
         assert [count for _, count in got] == [row["documents"] for row in figures[name]["rows"]]
         if clean:
