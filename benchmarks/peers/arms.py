@@ -33,8 +33,8 @@ WORDS = {
     "headwater": "headwater curate, one worker",
     "datatrove-trafilatura": "datatrove, FineWeb's recipe with its own extractor",
     "datatrove-resiliparse": "datatrove, the same with resiliparse main content",
-    "limit": "bare loop: text, language, quality signals, MinHash, Parquet",
-    "limit-all": "bare loop over all of Headwater's page signals and detectors",
+    "limit": "bare loop: page signals, text, language, quality signals, MinHash, Parquet",
+    "limit-all": "bare loop with all of Headwater's detectors",
 }
 
 

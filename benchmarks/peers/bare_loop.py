@@ -4,10 +4,11 @@ Runs in Headwater's environment, with the checkout on PYTHONPATH:
 
     python bare_loop.py --config headwater.yaml --output FOLDER ARCHIVE...
 
-Without `--all-detectors` it is the floor of the recipe that datatrove runs too: FastWARC, URL filter, decoding, one
-parse, resiliparse's main content, the language of the first 1,000 characters, the signals of the quality rules,
-MinHash, and Parquet with zstd. With it, Headwater's own pure functions run instead (its reader, the page signals and
-every detector): the distance to `headwater curate` is what the framework, the sandbox, staging and decisions cost.
+Both read and extract as Headwater does: its reader (isal, HTTP, payload hash), decoding, the one pass over the page,
+page signals, title, the default extractor, text in one form. Without `--all-detectors` the rest is the floor of the
+recipe that datatrove runs too: URL filter, the language of the first 1,000 characters, the signals of the quality
+rules, MinHash, and Parquet with zstd. With it every detector of Headwater runs instead: the distance to
+`headwater curate` is what the framework, the sandbox, staging and decisions cost.
 """
 
 from __future__ import annotations
@@ -39,6 +40,20 @@ class Work(Protocol):
         """Columns of `schema` of a batch."""
 
 
+def pages(path: Path, counts: Counter[str]) -> Iterator[Any]:
+    """Pages of an archive; `counts` gets `read` and `regions`."""
+    from pipeline.read.records import Region, Split
+    from pipeline.read.splits import SplitReader
+
+    size = path.stat().st_size
+    for item in SplitReader(Split(0, str(path), 0, size, size)):
+        if isinstance(item, Region):
+            counts["regions"] += 1
+            continue
+        counts["read"] += 1
+        yield item
+
+
 class Floor:
     """The recipe with nothing around it."""
 
@@ -49,13 +64,15 @@ class Floor:
         from detectors.language import LanguageModel
         from detectors.quality.detector import Quality
         from detectors.quality.url import UrlFilter
+        from pipeline.extract.extractors import make_extractor
         from schemas.document import DOCUMENT_INPUT, quality_struct
 
         shape = config.policy.duplicates.shape
         self.quality = Quality((config.quality.profile,), variant=config.quality.repetition)
         self.duplicates = Duplicates(shape=shape, seed=config.policy.duplicates.seed)
         self.urls = UrlFilter(**config.url_filter.model_dump())
-        for part in (self.quality, self.duplicates, self.urls):
+        self.extractor = make_extractor(config.extract)
+        for part in (self.quality, self.duplicates, self.urls, self.extractor):
             part.setup()
         self.predict = fasttext_new.load_model(str(LanguageModel().path())).f.predict
         self.signals = list(self.quality.outputs)
@@ -73,47 +90,55 @@ class Floor:
 
     def documents(self, path: Path, counts: Counter[str]) -> Iterator[dict[str, Any]]:
         """Rows of DOCUMENT_INPUT."""
-        import xxhash
-        from fastwarc.warc import ArchiveIterator, WarcRecordType
-        from resiliparse.extract.html2text import extract_plain_text
-        from resiliparse.parse.encoding import detect_encoding
-        from resiliparse.parse.html import HTMLTree
-
+        from pipeline.extract.charset import decode
+        from pipeline.extract.errors import ExtractionError
+        from pipeline.extract.limits import check_size
+        from pipeline.extract.normalise import normalise_text
+        from pipeline.extract.page_table import scan_page
+        from pipeline.extract.signals import page_signals, page_title
+        from pipeline.read.http import is_html
         from schemas.document import document_id
 
-        for record in ArchiveIterator(str(path), record_types=WarcRecordType.response, auto_decode="all"):
-            counts["read"] += 1
-            if record.http_headers is None or record.http_headers.status_code != 200:
-                counts["dropped_status"] += 1
-                continue
-            url = record.headers.get("WARC-Target-URI")
-            if self.urls.check(url):
-                counts["dropped_url"] += 1
-                continue
-            body = record.reader.read()
-            try:
-                tree = HTMLTree.parse_from_bytes(
-                    body, record.http_charset or detect_encoding(body) or "utf-8", "replace"
-                )
-                text = extract_plain_text(tree, main_content=True)
-            except Exception:
+        for page in pages(path, counts):
+            if page.error is not None:
                 counts["failed"] += 1
                 continue
-            if not text:
+            if page.status not in (None, 200):
+                counts["dropped_http_status"] += 1
+                continue
+            if page.url and (reason := self.urls.check(page.url)):
+                counts[f"dropped_{reason}"] += 1
+                continue
+            if page.body is None or not is_html(page.media_type, page.body[:1024]):
+                counts["dropped_not_html"] += 1
+                continue
+            try:
+                check_size(page.body)
+                html = decode(page.body, page.charset).text
+                table = scan_page(html)
+                signals = page_signals(table, page.url, page.headers, fetched_at=page.fetched_at)
+                title = page_title(table, signals)
+                main = self.extractor.extract(html, table, signals, title)
+                text = normalise_text(main.text)
+            except ExtractionError:
+                counts["failed"] += 1
+                continue
+            if not text.strip():
                 counts["dropped_no_text"] += 1
                 continue
             counts["extracted"] += 1
-            captured = record.record_date
             yield {
-                "doc_id": document_id(url, int(captured.timestamp() * 1e6), xxhash.xxh3_128_digest(body)),
-                "record_id": record.record_id,
-                "url": url,
-                "source_file": str(path),
-                "source_offset": record.stream_pos,
-                "fetched_at": captured,
-                "title": tree.title,
+                "doc_id": document_id(page.url, page.fetched_at, page.payload_digest),
+                "record_id": page.record_id,
+                "url": page.url,
+                "source_file": page.source_file,
+                "source_offset": page.source_offset,
+                "fetched_at": page.fetched_at,
+                "title": title,
                 "text": text,
-                "page": None,
+                "page": signals,
+                "page_type": main.page_type,
+                "extraction_confidence": main.confidence,
             }
 
     def score(self, documents: Sequence[dict[str, Any]]) -> pa.Table:
@@ -139,7 +164,7 @@ class Floor:
 
 
 class AllDetectors:
-    """Headwater's own reader, page signals and detectors."""
+    """Headwater's own decisions on a page, and all of its detectors."""
 
     def __init__(self, config: Any) -> None:
         from pipeline.annotate import Annotator
@@ -150,22 +175,14 @@ class AllDetectors:
 
     def documents(self, path: Path, counts: Counter[str]) -> Iterator[Any]:
         """Outcomes with text."""
-        from pipeline.annotate import open_split
-        from pipeline.read.records import Region, Split
-
-        size = path.stat().st_size
-        for item in open_split(Split(0, str(path), 0, size, size), self.config):
-            if isinstance(item, Region):
-                counts["regions"] += 1
-                continue
-            counts["read"] += 1
+        for item in pages(path, counts):
             outcome = self.annotator.outcome(item)
             item.body = None
             if outcome.code is not None:
                 counts["failed"] += 1
             elif outcome.reason is not None:
                 counts[f"dropped_{outcome.reason}"] += 1
-            elif not outcome.text:
+            elif not outcome.text.strip():
                 counts["dropped_no_text"] += 1
             else:
                 counts["extracted"] += 1
