@@ -34,9 +34,9 @@ COUNTS = types.int32[::1]
 MATRIX = types.float32[:, ::1]
 
 # Statistics of a block, and of the part of the page under an element.
-(COMMAS, SENTENCES, ENDS, CAPITAL, DIGITS, UPPER, FOREIGN, LETTERS, CHARACTERS, IS_PARAGRAPH, TEXT_GROUP,
- SHAPE_GROUP) = range(12)  # fmt: skip
-STATISTICS: Final = 12
+(COMMAS, SENTENCES, ENDS, CAPITAL, DIGITS, UPPER, LETTERS, CHARACTERS, IS_PARAGRAPH, TEXT_GROUP,
+ SHAPE_GROUP) = range(11)  # fmt: skip
+STATISTICS: Final = 11
 N_WORDS, N_LINK_WORDS, N_PARAGRAPH_WORDS, N_BLOCKS, N_FIRST, N_BEFORE = range(6)
 NODE_SUMS: Final = 6
 
@@ -120,7 +120,7 @@ def measure_blocks(text: Any, blocks: Any, nodes: Any, stats: Any) -> None:
     shapes = np.empty(len(blocks), np.uint64)
     for b in range(len(blocks)):
         start, end = blocks[b, BLOCK_START], blocks[b, BLOCK_END]
-        commas = sentences = digits = upper = foreign = letters = characters = 0
+        commas = sentences = digits = upper = letters = characters = 0
         key = HASH_SEED
         for i in range(start, end):
             c = text[i]
@@ -138,20 +138,18 @@ def measure_blocks(text: Any, blocks: Any, nodes: Any, stats: Any) -> None:
                     commas += 1
                 elif (c == 46 or c == 33 or c == 63) and (i + 1 >= end or text[i + 1] <= 32):
                     sentences += 1
-            else:
-                foreign += 1
-                if c >= 0xC0:
-                    characters += 1
-                    if c == 0xE3 and i + 2 < end and text[i + 1] == 0x80:  # ideographic comma and full stop
-                        commas += text[i + 2] == 0x81
-                        sentences += text[i + 2] == 0x82
-                    elif c == 0xEF and i + 2 < end and text[i + 1] == 0xBC:  # full-width , ! ?
-                        commas += text[i + 2] == 0x8C
-                        sentences += text[i + 2] == 0x81 or text[i + 2] == 0x9F
+            elif c >= 0xC0:
+                characters += 1
+                if c == 0xE3 and i + 2 < end and text[i + 1] == 0x80:  # ideographic comma and full stop
+                    commas += text[i + 2] == 0x81
+                    sentences += text[i + 2] == 0x82
+                elif c == 0xEF and i + 2 < end and text[i + 1] == 0xBC:  # full-width , ! ?
+                    commas += text[i + 2] == 0x8C
+                    sentences += text[i + 2] == 0x81 or text[i + 2] == 0x9F
         last = text[end - 1]
         row = stats[b]
         row[COMMAS], row[SENTENCES], row[DIGITS], row[UPPER] = commas, sentences, digits, upper
-        row[FOREIGN], row[LETTERS], row[CHARACTERS] = foreign, letters, characters
+        row[LETTERS], row[CHARACTERS] = letters, characters
         row[ENDS] = last == 46 or last == 33 or last == 63 or last == 34 or last == 58 or last == 0x9D or last == 0x82
         row[CAPITAL] = 65 <= text[start] <= 90 or text[start] > 127
         node = blocks[b, BLOCK_NODE]

@@ -7,17 +7,15 @@ from typing import Any, Final
 import numpy as np
 from numba import njit
 
+from pipeline.extract.blocks._measure import HEADING as LEVEL_OF
 from pipeline.extract.columns import BLOCK_NODE, BLOCK_WORDS, PARENT, PLACE, TAG_OF
-from pipeline.extract.vocabulary import TAG, TAGS
+from pipeline.extract.vocabulary import TAG
 
 KIND, LEVEL, ITEM, NUMBER, LIST, QUOTES, CODE, ROW, CELL_NODE, TABLE_NODE = range(10)
 COLUMNS: Final = 10
 PARAGRAPH, HEADING, LIST_ITEM, CELL, PREFORMATTED = range(5)
 MAX_CELL_WORDS: Final = 60  # a table with a longer cell is there for the layout
 
-_HEADING = np.zeros(len(TAGS), np.int32)
-for _number in range(1, 7):
-    _HEADING[TAG[f"h{_number}"]] = _number
 _LI, _UL, _OL, _TD, _TH, _TR, _PRE, _BLOCKQUOTE, _TABLE = (
     TAG[n] for n in ("li", "ul", "ol", "td", "th", "tr", "pre", "blockquote", "table")
 )
@@ -37,8 +35,8 @@ def describe(blocks: Any, nodes: Any, found: Any) -> None:
         node = blocks[b, BLOCK_NODE]
         while node >= 0:
             tag = nodes[node, TAG_OF]
-            if _HEADING[tag] and kind == PARAGRAPH:
-                kind, level = HEADING, _HEADING[tag]
+            if LEVEL_OF[tag] and kind == PARAGRAPH:
+                kind, level = HEADING, LEVEL_OF[tag]
             elif tag == _PRE:
                 code = node
             elif tag == _LI and item < 0:
@@ -67,7 +65,7 @@ def find_tables(blocks: Any, nodes: Any, found: Any, kept: Any, around: Any) -> 
 
     A table holds data if it has a row of two cells, no table and no `pre` in it, and no cell of more than
     MAX_CELL_WORDS words; all others are there for the layout. A row of data is kept whole if half of its words are to
-    be kept, else not at all; a row of `th` follows its table. `around` is scratch: nodes x (table, row, cell, number).
+    be kept, else not at all; a row of `th` follows its table. `around` is scratch: nodes x (table, row, cell).
     """
     size = len(nodes)
     layout = np.zeros(size, np.uint8)
@@ -100,10 +98,8 @@ def find_tables(blocks: Any, nodes: Any, found: Any, kept: Any, around: Any) -> 
     for b in range(len(blocks)):
         node = blocks[b, BLOCK_NODE]
         table, row, cell = around[node, 0], around[node, 1], around[node, 2]
-        if table < 0:
-            continue
-        if row < 0 or cell < 0:
-            continue  # a caption, or text between rows
+        if table < 0 or row < 0 or cell < 0:
+            continue  # no table; a caption, or text between rows
         count = blocks[b, BLOCK_WORDS]
         words[cell] += count
         if words[cell] > MAX_CELL_WORDS:
