@@ -1,0 +1,203 @@
+"""Fit a calibration on out-of-source scores: every figure comes from sources that the scoring model was not trained on.
+
+Rows are those that `headwater detectors evaluate --scores` writes: `head`, `fold`, `part` (`test`: of the source left
+out; `cal`: held-out text of the training sources), `source`, `domain`, `label`, `generator`, `attack`, `language`,
+`words`, `z`. A source here is a fold, source and domain. Attacked rows are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from detectors.calibration import ALPHA, NATS_CAP, Calibration, CalibrationError, Curve, HeadCalibration
+from detectors.prevalence import bounded_score
+from detectors.strata import Float
+
+# Head by name in score rows, and which labels are the two sides of it.
+HEADS = {"chat": "ai_text", "raw": "raw_text", "translated": "translation", "machine": "machine_translation"}
+HUMAN_SIDE = {
+    "ai_text": ("human",),
+    "raw_text": ("human",),
+    "translation": ("human_original",),
+    "machine_translation": ("human_translation",),
+}
+MACHINE_SIDE = {
+    "ai_text": ("ai",),
+    "raw_text": ("ai",),
+    "translation": ("mt", "human_translation"),
+    "machine_translation": ("mt",),
+}
+MIN_TEXTS = 100  # of one side, for a source to count
+MARGINS = tuple(round(0.1 * i, 1) for i in range(0, 13))  # z
+WORST_WITHOUT = 0.04  # false-positive rate of the worst source that the margin is chosen for, below the 0.05 allowed
+CONTROLS = 100  # controls in a draw, when the tail and the curve are fitted
+DRAWS = 60
+KNOTS = np.round(np.arange(-3.0, 6.01, 0.25), 2)
+MIN_TPR = 0.15  # of a head that gives verdicts, with controls, mean over sources
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Scores (z) of one source left out, and of human calibration text of the sources that its model was trained on."""
+
+    name: str
+    human: Float
+    machine: Float
+    pooled_human: Float
+
+
+def read_sources(rows: Iterable[Mapping[str, Any]], head: str) -> list[Source]:
+    """Sources of a head (key of SCORE_COLUMNS) with MIN_TEXTS human texts, by name."""
+    sides: dict[tuple[str, str, str], tuple[list[float], list[float]]] = {}
+    pooled: dict[str, list[float]] = {}
+    for row in rows:
+        if HEADS.get(row["head"], row["head"]) != head or row.get("attack"):
+            continue
+        human = row["label"] in HUMAN_SIDE[head]
+        if not human and row["label"] not in MACHINE_SIDE[head]:
+            continue
+        if row.get("part", "test") != "test":
+            if human:
+                pooled.setdefault(row["fold"], []).append(row["z"])
+            continue
+        key = (row["fold"], row["source"].partition(":")[0], row.get("domain") or "")
+        sides.setdefault(key, ([], []))[0 if human else 1].append(row["z"])
+    return [
+        Source(" ".join(key), np.array(sides[key][0]), np.array(sides[key][1]), np.array(pooled.get(key[0], [])))
+        for key in sorted(sides)
+        if len(sides[key][0]) >= MIN_TEXTS
+    ]
+
+
+def fit_calibration(
+    rows: Iterable[Mapping[str, Any]], models: Mapping[str, str] | None = None, fitted_on: str = "", seed: int = 0
+) -> Calibration:
+    """Calibrations of all heads that the rows hold.
+
+    Raises:
+        CalibrationError: fewer than two sources with both sides for every head.
+    """
+    held = list(rows)
+    heads = {}
+    for head in HUMAN_SIDE:
+        sources = read_sources(held, head)
+        if sum(len(s.machine) >= MIN_TEXTS for s in sources) >= 2:
+            heads[head] = fit_head(sources, seed)
+    if not heads:
+        raise CalibrationError(f"no head has two sources with {MIN_TEXTS} human and {MIN_TEXTS} machine texts")
+    return Calibration(heads, dict(models or {}), fitted_on)
+
+
+def fit_head(sources: Sequence[Source], seed: int = 0) -> HeadCalibration:
+    """The calibration of one head from its sources; see `HeadCalibration` for the fields."""
+    both = [s for s in sources if len(s.machine) >= MIN_TEXTS]
+    means = np.array([s.human.mean() for s in sources])
+    sds = np.array([s.human.std(ddof=1) for s in sources])
+    noise = float(np.mean([s.human.var(ddof=1) / len(s.human) for s in sources]))
+    mean, sd = float(means.mean()), float(np.exp(np.log(sds).mean()))
+    mean_sd = math.sqrt(max(float(means.var(ddof=1)) - noise, 1e-4)) if len(means) > 1 else sd
+    sd_ratio = max(float(np.log(sds).std(ddof=1)), 0.05) if len(sds) > 1 else 0.2
+    pooled = [s.pooled_human for s in sources if len(s.pooled_human)]
+    every = np.concatenate(pooled or [s.human for s in sources])
+    threshold = float(np.quantile(every, 1 - ALPHA))
+    margin_z = _margin(sources, threshold)
+    gaps = np.array([s.machine.mean() - s.human.mean() for s in both])
+    tail = _tail([s.human for s in sources], mean, sd, mean_sd, sd_ratio, seed)
+    with_controls = fit_curve([_standardised(s, s.human.mean(), s.human.std(ddof=1)) for s in both])
+    alone = fit_curve([_standardised(s, mean, sd) for s in both])
+    slopes = []
+    for source in both:
+        human, machine = _standardised(source, source.human.mean(), source.human.std(ddof=1))
+        slopes.append(float(bounded_score(with_controls, machine).mean() - bounded_score(with_controls, human).mean()))
+    beyond = [float((s.human > threshold + margin_z).mean()) for s in sources]
+    caught = [float((s.machine > threshold + margin_z).mean()) for s in both]
+    own = [float((s.machine > np.quantile(s.human, 1 - ALPHA)).mean()) for s in both]
+    figures = {
+        "sources": float(len(sources)),
+        "margin_fpr_mean": float(np.mean(beyond)),
+        "margin_fpr_worst": float(np.max(beyond)),
+        "margin_tpr_mean": float(np.mean(caught)),
+        "own_threshold_tpr_mean": float(np.mean(own)),
+    }
+    return HeadCalibration(
+        mean=mean,
+        sd=sd,
+        mean_sd=mean_sd,
+        sd_ratio=sd_ratio,
+        threshold=threshold,
+        margin=margin_z / sd,
+        tail=tail,
+        with_controls=with_controls,
+        alone=alone,
+        gap=float(gaps.mean()),
+        gap_sd=float(gaps.std(ddof=1)),
+        slope=float(np.mean(slopes)),
+        slope_sd=float(np.std(slopes, ddof=1)),
+        gives_verdicts=bool(np.mean(own) >= MIN_TPR),
+        figures=figures,
+    )
+
+
+def _standardised(source: Source, mean: float, sd: float) -> tuple[Float, Float]:
+    return (source.human - mean) / sd, (source.machine - mean) / sd
+
+
+def _margin(sources: Sequence[Source], threshold: float) -> float:
+    """The smallest margin (z) at which no source left out has more than WORST_WITHOUT false positives."""
+    for margin in MARGINS:
+        if max(float((s.human > threshold + margin).mean()) for s in sources) <= WORST_WITHOUT:
+            return margin
+    return MARGINS[-1]
+
+
+def _tail(humans: Sequence[Float], mean: float, sd: float, mean_sd: float, sd_ratio: float, seed: int) -> float:
+    """The multiple of a shrunk fit's sd at which human text of a source lies beyond it with ALPHA on average."""
+    generator = np.random.default_rng(seed)
+    pool: list[Float] = []
+    for human in humans:
+        for _ in range(DRAWS):
+            order = generator.permutation(len(human))
+            n = min(CONTROLS, len(human) // 2)
+            drawn, rest = human[order[:n]], human[order[n:]]
+            weight = (sd / mean_sd) ** 2
+            weight_variance = 0.5 / sd_ratio**2
+            m = (n * drawn.mean() + weight * mean) / (n + weight)
+            v = ((n - 1) * drawn.var(ddof=1) + weight_variance * sd**2) / (n - 1 + weight_variance)
+            pool.append(generator.choice((rest - m) / math.sqrt(v), 200))
+    return float(np.quantile(np.concatenate(pool), 1 - ALPHA))
+
+
+def fit_curve(sides: Sequence[tuple[Float, Float]]) -> Curve:
+    """A monotone table of nats: log of the ratio of machine to human text by u, sources of equal weight.
+
+    Isotonic regression on counts within KNOTS, with one text of either side in every bin, which keeps the ends modest.
+    """
+    edges = np.concatenate([[-np.inf], (KNOTS[1:] + KNOTS[:-1]) / 2, [np.inf]])
+    human, machine = np.zeros(len(KNOTS)), np.zeros(len(KNOTS))
+    for own, other in sides:
+        human += np.histogram(own, edges)[0] / len(own)
+        machine += np.histogram(other, edges)[0] / len(other)
+    texts = float(np.mean([min(len(own), len(other)) for own, other in sides]))
+    human, machine = human * texts + 1.0, machine * texts + 1.0
+    share = _isotonic(machine / (human + machine), human + machine)
+    odds = np.log(share) - np.log1p(-share) + math.log(human.sum() / machine.sum())
+    nats = np.clip(odds, -NATS_CAP, NATS_CAP)
+    return Curve(tuple(KNOTS.tolist()), tuple(nats.tolist()))
+
+
+def _isotonic(values: Float, weights: Float) -> Float:
+    """Weighted least-squares increasing fit (pool adjacent violators)."""
+    blocks: list[list[float]] = []
+    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
+        blocks.append([value, weight, 1.0])
+        while len(blocks) > 1 and blocks[-2][0] >= blocks[-1][0]:
+            value_b, weight_b, n_b = blocks.pop()
+            value_a, weight_a, n_a = blocks.pop()
+            total = weight_a + weight_b
+            blocks.append([(value_a * weight_a + value_b * weight_b) / total, total, n_a + n_b])
+    return np.repeat([b[0] for b in blocks], [int(b[2]) for b in blocks])
