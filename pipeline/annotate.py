@@ -21,7 +21,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from detectors.api import Detector, digest_of, fingerprint, run_detectors
-from detectors.provenance import Provenance
 from detectors.quality.url import UrlFilter
 from detectors.registry import build_detectors
 from pipeline.extract import signals
@@ -30,67 +29,21 @@ from pipeline.extract.errors import ExtractionError
 from pipeline.extract.extract import extract_page
 from pipeline.extract.extractors import make_extractor
 from pipeline.host import DETECTING, EXTRACTING, READING, Lost, Progress, arm_cpu_limit
+from pipeline.outcomes import BATCH_ROWS, Outcome, batches, doc_id_of, document_batch, region_failure
 from pipeline.read.http import is_html
 from pipeline.read.records import Page, ReadLimits, Region, Split, TextColumns
 from pipeline.read.splits import SplitReader
 from schemas.config import CurateConfig
-from schemas.document import DOCUMENT_INPUT, DROPPED, SCORES, document_id, quality_struct
+from schemas.document import DOCUMENT_INPUT, DROPPED, SCORES, quality_struct
 from schemas.evidence import EVIDENCE_STRUCT
 from schemas.failure import FAILURES
 from schemas.manifest import SourceAccount, sha256_of
 
-# Pages of a batch: enough to spread the cost of a call, few enough to bound memory.
-BATCH_ROWS = 128
-BATCH_BYTES = 4 << 20
 ROW_GROUP_BYTES = 8 << 20
-STAGING_VERSION = 2
+STAGING_VERSION = 3
+TEXT_MODELS = ("ai_text", "translated_text")
 # Staged shards are read whole and once or twice: dictionaries and statistics would cost more than they save.
 STAGED: dict[str, Any] = {"compression": "lz4", "use_dictionary": False, "write_statistics": False}
-
-
-@dataclass(slots=True)
-class Outcome:
-    """A page after extraction: a document (no reason, no code), a drop (reason) or a failure (code)."""
-
-    page: Page
-    doc_id: str
-    text: str = ""
-    title: str | None = None
-    signals: dict[str, Any] | None = None
-    page_type: str | None = None
-    confidence: float | None = None
-    reason: str | None = None
-    stage: str = ""
-    code: str | None = None
-    message: str | None = None
-
-    def identity(self) -> dict[str, Any]:
-        """Columns of `schemas.document.IDENTITY`."""
-        page = self.page
-        return {
-            "doc_id": self.doc_id,
-            "record_id": page.record_id,
-            "url": page.url,
-            "source_file": page.source_file,
-            "source_offset": page.source_offset,
-            "fetched_at": page.fetched_at,
-        }
-
-    def failure(self) -> dict[str, Any]:
-        """A row of FAILURES."""
-        page = self.page
-        return {
-            "unit": "page",
-            "stage": self.stage,
-            "code": self.code,
-            "message": self.message,
-            "source_file": page.source_file,
-            "source_offset": page.source_offset,
-            "source_end": None,
-            "record_id": page.record_id,
-            "url": page.url,
-            "doc_id": self.doc_id,
-        }
 
 
 class Annotator:
@@ -101,7 +54,6 @@ class Annotator:
         self.extractor = make_extractor(config.extract)
         self.url_filter = UrlFilter(**config.url_filter.model_dump())
         self.detectors: list[Detector] = build_detectors(detector_options(config))
-        self.provenance = Provenance()
         self._is_ready = False
 
     def setup(self) -> Annotator:
@@ -140,8 +92,11 @@ class Annotator:
 
     def detector_fingerprints(self) -> dict[str, str]:
         """`name/version` of every detector with the fingerprint of its parameters."""
-        found = {f"{d.name}/{d.version}": fingerprint(d) for d in self.detectors}
-        return {**found, f"{self.provenance.name}/{self.provenance.version}": self.provenance.fingerprint()}
+        return {f"{d.name}/{d.version}": fingerprint(d) for d in self.detectors}
+
+    def text_models(self) -> dict[str, str]:
+        """Fingerprints of the detectors whose scores controls and calibration belong to, by name."""
+        return {d.name: fingerprint(d) for d in self.detectors if d.name in TEXT_MODELS}
 
     def staged_schema(self) -> pa.Schema:
         """Columns of a staged document."""
@@ -150,7 +105,7 @@ class Annotator:
                 *DOCUMENT_INPUT,
                 *SCORES,
                 pa.field("quality", quality_struct(self.quality_signals)),
-                *(pa.field(name, kind) for name, kind in self._outputs_of("duplicates").items()),
+                *(pa.field(name, kind) for name, kind in self._outputs_of("duplicates").items() if name != "words"),
                 pa.field("text_bytes", pa.int64()),
             ]
         )
@@ -195,7 +150,6 @@ class Annotator:
             evidence[finding.row].append(finding.as_struct())
         columns: dict[str, pa.Array] = {name: batch.column(name) for name in batch.schema.names}
         columns.update(found.columns)
-        columns.update(self.provenance.fuse(found.evidence, batch.column("fetched_at")))
         columns["evidence"] = pa.array(evidence, pa.list_(EVIDENCE_STRUCT))
         names = self.quality_signals
         columns["quality"] = (
@@ -223,14 +177,6 @@ class Annotator:
             return self.staged_schema().empty_table(), [failed]
 
 
-def doc_id_of(page: Page) -> str:
-    """Document id of a page; rows of tables without an address are told apart by their own id."""
-    address = page.url
-    if address is None and page.record_type == "row" and page.record_id is not None:
-        address = f"row:{page.record_id}"
-    return document_id(address, page.fetched_at, page.payload_digest)
-
-
 def detector_options(config: CurateConfig) -> dict[str, dict[str, Any]]:
     """What the configuration tells each detector."""
     return {
@@ -245,22 +191,6 @@ def stored_profiles(profile: str) -> tuple[str, ...]:
     if profile == "refinedweb":
         return (profile,)
     return tuple(dict.fromkeys((profile, "fineweb"))) if profile not in ("none", "gopher") else ("fineweb",)
-
-
-def document_batch(outcomes: Sequence[Outcome]) -> pa.RecordBatch:
-    """Outcomes as a batch of `DOCUMENT_INPUT`."""
-    columns: dict[str, list[Any]] = {name: [] for name in DOCUMENT_INPUT.names}
-    for outcome in outcomes:
-        for name, value in outcome.identity().items():
-            columns[name].append(value)
-        columns["title"].append(outcome.title)
-        columns["text"].append(outcome.text)
-        columns["page"].append(outcome.signals)
-        columns["page_type"].append(outcome.page_type)
-        columns["extraction_confidence"].append(outcome.confidence)
-    return pa.RecordBatch.from_arrays(
-        [pa.array(columns[f.name], f.type) for f in DOCUMENT_INPUT], schema=DOCUMENT_INPUT
-    )
 
 
 def read_outcomes(
@@ -290,27 +220,6 @@ def read_outcomes(
         if progress:
             arm_cpu_limit(budget)
             progress.publish(READING, item.source_offset)
-
-
-def batches(
-    outcomes: Iterator[Outcome | Region], rows: int = BATCH_ROWS, size: int = BATCH_BYTES
-) -> Iterator[tuple[list[Outcome], list[Region]]]:
-    """Outcomes in lists bounded by rows and by bytes of text, with the regions met between them."""
-    held: list[Outcome] = []
-    regions: list[Region] = []
-    total = 0
-    for item in outcomes:
-        if isinstance(item, Region):
-            regions.append(item)
-            continue
-        held.append(item)
-        item.page.body = None  # the markup is not needed any more
-        total += len(item.text) + 1024
-        if len(held) >= rows or total >= size:
-            yield held, regions
-            held, regions, total = [], [], 0
-    if held or regions:
-        yield held, regions
 
 
 @dataclass(slots=True)
@@ -455,19 +364,6 @@ def _put_away(
     account.dropped[reason] += 1
     page = outcome.page
     dropped.append({**outcome.identity(), "reason": reason, "status": page.status, "media_type": page.media_type})
-
-
-def region_failure(region: Region) -> dict[str, Any]:
-    """A damaged region as a row of FAILURES."""
-    return {
-        "unit": "region",
-        "stage": "read",
-        "code": region.code,
-        "message": region.message,
-        "source_file": region.source_file,
-        "source_offset": region.source_offset,
-        "source_end": region.end_offset,
-    }
 
 
 def write_report(folder: Path, report: ShardReport, digests: dict[str, str]) -> None:

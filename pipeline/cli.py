@@ -12,67 +12,21 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from pipeline.extractor_commands import extractor
+from pipeline.options import common_options, config_of, controls_option, input_options, start_children
 from pipeline.progress import Reporter
+from pipeline.provenance_commands import calibrate, controls, explain, prevalence
 from pipeline.read.storage import InputError
 from pipeline.runs import RunError, headwater_version, verify_run
-from schemas.config import ConfigError, CurateConfig, load_config
+from schemas.config import ConfigError, load_config
 
 EXIT_DONE, EXIT_UNEXPECTED, EXIT_USAGE, EXIT_FAILURES, EXIT_VERIFY, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 5
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class ByteSize(click.ParamType[int]):
-    """A number of bytes, with an optional suffix K, M, G, T (powers of 1024)."""
-
-    name = "bytes"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Parse `64M`, `1G`, `1048576`."""
-        text = str(value).strip().upper().removesuffix("B").removesuffix("I")
-        factor = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}.get(text[-1:], 1)
-        try:
-            size = int(float(text[:-1] if factor > 1 else text) * factor)
-        except ValueError:
-            self.fail(f"{value!r} is no size; write for example 64M", param, ctx)
-        if size <= 0:
-            self.fail("the size must be over 0", param, ctx)
-        return size
-
-
-def common_options(command: F) -> F:
-    """Options that every command has."""
-    for option in (
-        click.option("--json-log", is_flag=True, help="Messages as JSON lines."),
-        click.option("--quiet", is_flag=True, help="No progress and no messages but errors."),
-    ):
-        command = option(command)
-    return command
-
-
-def input_options(command: F) -> F:
-    """Options of commands that read input."""
-    for option in (
-        click.option("--fetched-at-column", help="Capture time column of text tables (default fetched_at)."),
-        click.option("--url-column", help="Address column of text tables (default url)."),
-        click.option("--text-column", help="Text column of text tables (default text)."),
-        click.option("--id-column", help="Id column of text tables (default id)."),
-        click.option(
-            "--split-size",
-            type=ByteSize(),
-            help="Bytes of input that are one unit of work, e.g. 64M (default: chosen).",
-        ),
-        click.option("--workers", type=click.IntRange(1), help="Child processes (default: one per core)."),
-        click.option("--config", "config_path", type=click.Path(dir_okay=False), help="Configuration, YAML."),
-    ):
-        command = option(command)
-    return command
 
 
 class Interrupted(Exception):
@@ -117,6 +71,7 @@ def cli() -> None:
     "--output", required=True, type=click.Path(), help="Folder of the run; made if missing, resumed if unfinished."
 )
 @click.option("--keep-staged", is_flag=True, help="Keep the staged shards of the run.")
+@controls_option
 @input_options
 @common_options
 def curate(inputs: tuple[str, ...], output: str, keep_staged: bool, **options: Any) -> None:
@@ -127,8 +82,8 @@ def curate(inputs: tuple[str, ...], output: str, keep_staged: bool, **options: A
     Crawl, cc:CC-MAIN-2024-10?warcs=0:10.
     """
     reporter = Reporter(options["quiet"], options["json_log"])
-    config = _config(options)
-    workers = _start_children(options, reporter)
+    config = config_of(options)
+    workers = start_children(options, reporter)
     from pipeline.job import curate_job
 
     _exit(
@@ -162,6 +117,7 @@ def extract(inputs: tuple[str, ...], output: str, **options: Any) -> None:
 @click.option(
     "--output", required=True, type=click.Path(), help="FILE.parquet, FILE.jsonl, or - for JSONL on standard output."
 )
+@controls_option
 @input_options
 @common_options
 def score(inputs: tuple[str, ...], output: str, **options: Any) -> None:
@@ -225,44 +181,25 @@ def detectors_list(config_path: str | None) -> None:
 
 
 cli.add_command(extractor)
+cli.add_command(controls)
+cli.add_command(explain)
+for command in (calibrate, prevalence):
+    detectors.add_command(command)
 
 
 def _exit(code: int) -> None:
     click.get_current_context().exit(code)
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _config(options: dict[str, Any]) -> CurateConfig:
-    """The configuration file with the command line's column names over it."""
-    loaded = load_config(options["config_path"])
-    names = ("id_column", "text_column", "url_column", "fetched_at_column")
-    given = {name: options[name] for name in names if options.get(name)}
-    return loaded.model_copy(update={"read": loaded.read.model_copy(update=given)}) if given else loaded
-
-
 def _tabulate(kind: Any, inputs: Sequence[str], output: str, options: dict[str, Any]) -> int:
     reporter = Reporter(options["quiet"], options["json_log"])
-    config = _config(options)
-    workers = _start_children(options, reporter)
+    config = config_of(options)
+    workers = start_children(options, reporter)
     from pipeline.job import table_job
 
     return table_job(
         kind, list(inputs), output, config, workers=workers, split_size=options["split_size"], reporter=reporter
     )
-
-
-def _start_children(options: dict[str, Any], reporter: Reporter) -> int:
-    """Start the child processes before anything heavy is imported here, so that both load at once."""
-    from pipeline.host import is_first_run, shared_host
-
-    workers = int(options["workers"] or _cores())
-    if is_first_run():
-        reporter.say("First run of this installation: native code is compiled once, in about 20 s on two cores.")
-    shared_host(workers)
-    return workers
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,7 +1,7 @@
 """`headwater curate`: the dataflow, from splits of archives to published files.
 
-    splits ─ Stage ─┬─ keys ─ FindDuplicates ─┐
-                    └─ reports ───────────────┴─ Decide ─ WritePieces ─ WriteFiles ─ summary
+    splits ─ Stage ─ Judge ─┬─ keys ─ FindDuplicates ─┐
+                            └─ reports ───────────────┴─ Decide ─ WritePieces ─ WriteFiles ─ summary
 
 Text never enters a shuffle: it waits in staged shards and pieces, and only references, keys and verdicts travel.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.annotate import ShardReport, StagePlan
+from pipeline.calls import Call, RunOnHost
 from pipeline.decide import VERDICTS, ShardDecision, decide_shard, split_name, stage_split
 from pipeline.dedup import FindDuplicates
 from pipeline.host import HostTask, shared_host
+from pipeline.provenance import GatherControls, JudgePlan, JudgeShards
 from pipeline.read.records import Split
 from pipeline.read.splits import SplitSummary, check_chain
 from pipeline.shuffle import gather
@@ -32,67 +34,6 @@ from schemas.manifest import FileEntry, SourceAccount
 
 # Input bytes per shuffle bucket: about 25 million keys, 400 MB where they are sorted.
 BUCKET_BYTES = 16 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A task for the host, as data."""
-
-    key: Any
-    function: Callable[..., Any]
-    arguments: tuple[Any, ...]
-    guarded: bool = False
-    name: str = ""
-
-
-class _RunOnHostFn(beam.DoFn):  # type: ignore[misc]
-    """Runs groups of calls in the child processes of this machine, yielding (key, value) as they finish."""
-
-    def __init__(self, workers: int) -> None:
-        self._workers = workers
-
-    def process(self, group: tuple[int, Iterable[Call]]) -> Iterator[tuple[Any, Any]]:
-        host = shared_host(self._workers)
-        yield from host.run(
-            HostTask(call.key, call.function, call.arguments, call.guarded, call.name) for call in group[1]
-        )
-
-
-class RunOnHost(beam.PTransform):  # type: ignore[misc]
-    """Calls to (key, value) pairs.
-
-    `groups` is how far the work spreads over a cluster. On one machine it is 1: one element holds all calls and the
-    host's children take them as they become free, which balances better than dealing them out.
-    """
-
-    def __init__(self, workers: int, groups: int) -> None:
-        super().__init__()
-        self._workers = workers
-        self._groups = groups
-
-    def expand(self, calls: beam.PCollection) -> beam.PCollection:
-        """Group the calls and run each group."""
-        groups = self._groups
-
-        def group_of(numbered: Call) -> tuple[int, Call]:
-            return hash_group(numbered.name, groups), numbered
-
-        return (
-            calls
-            | "Spread" >> beam.Map(group_of)
-            | "Gather" >> beam.GroupByKey()
-            | "Run" >> beam.ParDo(_RunOnHostFn(self._workers))
-        )
-
-
-def hash_group(name: str, groups: int) -> int:
-    """Group of a call by its name; stable across processes."""
-    if groups == 1:
-        return 0
-    value = 0
-    for byte in name.encode("utf-8", "surrogatepass"):
-        value = (value * 1099511628211 + byte) % 2**64
-    return value % groups
 
 
 class StageSplits(beam.PTransform):  # type: ignore[misc]
@@ -157,6 +98,8 @@ class CuratePlan:
     config: CurateConfig
     fingerprint: str
     quality_signals: tuple[str, ...]
+    models: Mapping[str, str]
+    controls: str
     input_bytes: int
     workers: int
     groups: int
@@ -208,11 +151,14 @@ def build_pipeline(pipeline: beam.Pipeline, splits: Sequence[Split], plan: Curat
         schema = group_schema(group, plan.quality_signals, duplicates.shape, duplicates.seed)
         return Call(target[0], write_file, (plan.root, target[0], pieces, schema), name=target[0])
 
-    reports = (
+    judge = JudgePlan(plan.staged, config, plan.models, plan.controls, plan.buckets, plan.workers, plan.groups)
+    staged = (
         pipeline
         | "Splits" >> beam.Create(list(splits))
         | "StageSplits" >> StageSplits(StagePlan(config, plan.staged, plan.fingerprint), plan.workers, plan.groups)
     )
+    controls = staged | "GatherControls" >> GatherControls(judge)
+    reports = staged | "JudgeShards" >> JudgeShards(judge, controls)
     verdicts = (
         reports
         | "ShardNames" >> beam.Map(lambda report: (report.number, report.name))
@@ -252,12 +198,13 @@ def build_pipeline(pipeline: beam.Pipeline, splits: Sequence[Split], plan: Curat
             beam.pvalue.AsList(reports),
             beam.pvalue.AsList(decisions),
             beam.pvalue.AsList(files),
+            beam.pvalue.AsSingleton(controls),
         )
     )
 
 
 def write_summary(
-    path: str, reports: list[ShardReport], decisions: list[ShardDecision], files: list[FileEntry]
+    path: str, reports: list[ShardReport], decisions: list[ShardDecision], files: list[FileEntry], controls: str
 ) -> None:
     """Leave the account of the run where the driver finds it, whatever the runner."""
     accounts: dict[str, SourceAccount] = defaultdict(SourceAccount)
@@ -274,6 +221,7 @@ def write_summary(
         "accounts": {source: account.as_dict() for source, account in accounts.items()},
         "files": [asdict(entry) for entry in files],
         "clusters": dict(clusters),
+        "controls": controls,
         "reused": sum(report.reused for report in reports),
         "splits": len(reports),
     }

@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import xxhash
 
 from detectors.features.minhash import SHAPES, band_keys
@@ -165,13 +164,17 @@ def _ranks(policy: DuplicatePolicy, table: pa.Table, keep: str, doc_hash: U64) -
     return ranks
 
 
-def prepare_keys(folder: str, report: ShardReport, config: CurateConfig) -> str:
-    """Evaluate the policy over a staged shard and leave its keys beside it; returns the shard's name."""
-    columns = [
-        "doc_id", "source_file", "url", "fetched_at", "language", "language_score", "quality", "rights", "words",
-        "content_hash", "minhash", "provenance_label", "text_bytes",
-    ]  # fmt: skip
-    table = pq.read_table(Path(folder) / f"{report.name}.documents.parquet", columns=columns, partitioning=None)
+KEY_COLUMNS = (
+    "doc_id", "source_file", "url", "fetched_at", "language", "language_score", "quality", "rights", "words",
+    "content_hash", "minhash", "text_bytes",
+)  # fmt: skip
+
+
+def prepare_keys(folder: str, report: ShardReport, table: pa.Table, config: CurateConfig) -> None:
+    """Evaluate the policy over a staged shard and leave its keys beside it.
+
+    `table` has a row a document with KEY_COLUMNS and `provenance_label`.
+    """
     rows = table.num_rows
     policy = config.policy.duplicates
     doc_ids = table.column("doc_id").to_pylist()
@@ -194,16 +197,14 @@ def prepare_keys(folder: str, report: ShardReport, config: CurateConfig) -> str:
         schema=KEYS,
     )
     write_arrow(keys_path(folder, report.name), keys)
-    return report.name
 
 
 def stage_split(
     plan: StagePlan, split: Split, *, lost: Mapping[int, Lost], careful: bool, progress: Progress | None
 ) -> ShardReport:
-    """Annotate a split and prepare the keys of its shard; a child's whole task."""
+    """Annotate a split; a child's whole task."""
     report = annotate_split(plan, split, lost=lost, careful=careful, progress=progress)
     report.number = split.number
-    prepare_keys(plan.folder, report, plan.config)
     return report
 
 

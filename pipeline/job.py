@@ -16,17 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from detectors.api import digest_of
+from detectors.calibration import load_calibration
+from detectors.controls import ControlSet
 from detectors.language import LanguageModel
 from detectors.rights import DIRECTIVES
 from pipeline.annotate import Annotator, StagePlan
 from pipeline.decide import quality_profile, split_name, stage_split
 from pipeline.host import Host, HostTask, shared_host
+from pipeline.judge import provenance_fingerprints, read_controls
 from pipeline.progress import Reporter, State
 from pipeline.read.records import Split
 from pipeline.read.sources import list_sources, plan_splits
 from pipeline.read.storage import is_remote, local_path
 from pipeline.runs import RunError, RunFolder, headwater_version, inputs_fingerprint
-from pipeline.tabulate import Kind, write_table
+from pipeline.tabulate import Kind, control_split, run_splits, write_table
 from schemas.config import ConfigError, CurateConfig
 from schemas.manifest import FileEntry, SourceAccount, run_manifest, write_json
 
@@ -93,8 +96,10 @@ def _is_inside(path: str, folder: Path) -> bool:
     return not is_remote(path) and Path(local_path(path)).resolve().is_relative_to(folder.resolve())
 
 
-def prepare_annotator(config: CurateConfig) -> Annotator:
+def prepare_annotator(config: CurateConfig, calibrated: bool = True) -> Annotator:
     """The annotator of a configuration, checked before any work begins.
+
+    Where it is for scores alone (`calibrated` false), its text models need not be those of the shipped calibration.
 
     Raises:
         ConfigError: a list, model, extractor or rule that the configuration names is not to be had.
@@ -104,6 +109,9 @@ def prepare_annotator(config: CurateConfig) -> Annotator:
         annotator.fingerprint()
         quality_profile(config)
         check_names(config)
+        if calibrated:
+            read_controls(config, annotator.text_models())
+            load_calibration().require(annotator.text_models())
     except (ValueError, RuntimeError, FileNotFoundError, ImportError) as error:
         raise ConfigError(f"the configuration cannot be used: {error}") from error
     return annotator
@@ -178,6 +186,8 @@ def _run(
             config=config,
             fingerprint=annotator.fingerprint(),
             quality_signals=tuple(annotator.quality_signals),
+            models=annotator.text_models(),
+            controls=read_controls(config, annotator.text_models()),
             input_bytes=total,
             workers=workers,
             groups=1 if is_local else max(1, len(splits)),
@@ -198,6 +208,8 @@ def _publish(
     keep_staged: bool,
 ) -> dict[str, Any]:
     from pipeline.report import write_documents
+    from pipeline.report.shares import CONTROLS
+    from pipeline.report.write import publish_text
 
     accounts = {name: SourceAccount.from_dict(values) for name, values in summary["accounts"].items()}
     sizes = dict(named)
@@ -224,11 +236,14 @@ def _publish(
         config=config.plain(),
         config_fingerprint=digest_of(config.plain()),
         inputs_fingerprint=inputs_fingerprint(named),
-        detectors=annotator.detector_fingerprints(),
+        detectors={**annotator.detector_fingerprints(), **provenance_fingerprints(config)},
         sources=sources,
         files=entries,
         execution=execution,
     )
+    if summary["controls"]:
+        entries.append(publish_text(run.path, CONTROLS, summary["controls"]))
+    manifest["files"] = sorted(map(asdict, entries), key=lambda entry: str(entry["path"]))
     run.clean([entry.path for entry in entries])
     documents = write_documents(run.path, {key: value for key, value in manifest.items() if key != "execution"})
     manifest["files"] = sorted([*manifest["files"], *map(asdict, documents)], key=lambda entry: str(entry["path"]))
@@ -325,3 +340,56 @@ def table_job(
         + (f"; {len(result.regions):,} damaged regions" if result.regions else "")
     )
     return 3 if is_too_many(failed + len(result.regions), result.rows, config.output.max_failed_share) else 0
+
+
+def controls_job(
+    inputs: list[str],
+    output: Path,
+    config: CurateConfig,
+    before: datetime,
+    *,
+    workers: int,
+    split_size: int | None,
+    reporter: Reporter,
+) -> int:
+    """Build controls of dated inputs; returns the exit code."""
+    sources = list_sources(inputs, table_root=config.read.table_root, text_column=config.read.text_column)
+    annotator = prepare_annotator(config, calibrated=False)
+    total = sum(source.size_bytes for source in sources)
+    splits = plan_splits(sources, split_size or default_split_size(total, workers))
+    host = shared_host(workers)
+
+    def state() -> State:
+        working = host.working_on()
+        return State(
+            "Scoring",
+            host.finished["control_split"],
+            len(splits),
+            host.pages_done + sum(pages for pages, _ in working),
+            host.bytes_done + sum(read for _, read in working),
+            total,
+        )
+
+    with reporter.watch(state):
+        reports = run_splits(host, splits, control_split, lambda split: (split, config, before))
+    parts = [ControlSet.from_json(report.path) for report in reports]
+    controls = ControlSet.merge([ControlSet(annotator.text_models(), before), *parts])
+    used = controls.counts.get("used", 0)
+    counts = {name: controls.counts.get(name, 0) for name in ("used", "undated", "after", "unscored")}
+    reporter.say(
+        f"{used:,} controls of {sum(report.rows for report in reports):,} documents; left out: "
+        f"{counts['undated']:,} undated, {counts['after']:,} captured on {before:%Y-%m-%d} or later, "
+        f"{counts['unscored']:,} that no text model applies to",
+        counts=counts,
+    )
+    if not used:
+        raise RunError(
+            f"no control was found, so {output} was not written: controls need a capture time before "
+            f"{before:%Y-%m-%d} (--fetched-at-column names it in text tables) and a language with a text model"
+        )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = output.with_name(f".{output.name}.writing")
+    temporary.write_text(controls.to_json(), encoding="utf-8")
+    temporary.replace(output)
+    failed = sum(sum(report.failed.values()) + len(report.regions) for report in reports)
+    return 3 if is_too_many(failed, sum(report.rows for report in reports), config.output.max_failed_share) else 0

@@ -57,6 +57,11 @@ def to_shards(table: pa.Table, column: str = "reference") -> Iterator[tuple[int,
     return split_by(table, np.asarray(shard))
 
 
+def to_key(table: pa.Table, column: str) -> Iterator[tuple[int, bytes]]:
+    """Rows by the values of a uint64 column."""
+    return split_by(table, np.asarray(table.column(column)))
+
+
 def gather(packed: Iterable[bytes], schema: pa.Schema) -> pa.Table:
     """All tables of a bucket as one; empty where there is none."""
     tables = [unpack(data) for data in packed]

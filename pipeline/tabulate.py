@@ -10,7 +10,7 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,13 +19,16 @@ from typing import IO, Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.annotate import BATCH_ROWS, Annotator, Outcome, annotator_for, batches, document_batch, open_split
+from detectors.controls import ControlSet
+from pipeline.annotate import Annotator, annotator_for, open_split
 from pipeline.annotate import read_outcomes as read_all
-from pipeline.host import DETECTING, READING, HostTask, Lost, Progress, arm_cpu_limit, shared_host
+from pipeline.host import DETECTING, READING, Host, HostTask, Lost, Progress, arm_cpu_limit, shared_host
+from pipeline.judge import Surroundings, controls_of, judge_table, read_controls, with_verdicts
+from pipeline.outcomes import BATCH_ROWS, Outcome, batches, document_batch
 from pipeline.read.records import Split
 from pipeline.read.splits import SplitSummary, check_chain
 from schemas.config import CurateConfig
-from schemas.document import DOCUMENT_INPUT
+from schemas.document import DOCUMENT_INPUT, PROVENANCE
 
 Kind = Literal["extract", "score"]
 
@@ -37,20 +40,24 @@ _HTTP = [
     pa.field("code", pa.string(), metadata={"description": "failure that left the page without text"}),
     pa.field("message", pa.string(), metadata={"description": "the failure, for people"}),
 ]
-_INTERNAL = ("content_hash", "minhash", "text_bytes")
+
+
+def internal_columns(annotator: Annotator) -> frozenset[str]:
+    """Columns of a staged shard that are keys of matching, and say nothing to a reader."""
+    return frozenset({"content_hash", "minhash", "text_bytes"})
 
 
 def output_schema(kind: Kind, annotator: Annotator) -> pa.Schema:
     """Columns of the file that a command writes."""
     if kind == "extract":
         return pa.schema([*DOCUMENT_INPUT, *_HTTP])
-    scored = [field for field in annotator.staged_schema() if field.name not in _INTERNAL]
-    return pa.schema([*scored, *_HTTP])
+    scored = [field for field in annotator.staged_schema() if field.name not in internal_columns(annotator)]
+    return pa.schema([*scored, *PROVENANCE, *_HTTP])
 
 
 @dataclass(slots=True)
 class PartReport:
-    """What one split gave: its part file, and its place in the chain of splits."""
+    """What one split gave: its part file (or, of controls, their JSON), and its place in the chain of splits."""
 
     number: int
     path: str
@@ -75,32 +82,71 @@ def tabulate_split(
 ) -> PartReport:
     """Write the rows of one split as a part file."""
     annotator = annotator_for(config)
-    schema = output_schema(kind, annotator)
-    report = PartReport(split.number, str(Path(folder) / f"{split.number}.parquet"))
+    controls = read_controls(config, annotator.text_models()) if kind == "score" else ""
+    path = str(Path(folder) / f"{split.number}.parquet")
+    with pq.ParquetWriter(path, output_schema(kind, annotator), compression="lz4") as writer:
+
+        def put(held: Sequence[Outcome]) -> int:
+            writer.write_table(_rows(kind, annotator, held, controls))
+            return len(held)
+
+        return _each_batch(put, PartReport(split.number, path), annotator, split, lost, careful, progress)
+
+
+def control_split(
+    split: Split, config: CurateConfig, before: datetime, *, lost: Mapping[int, Lost], careful: bool, progress: Progress
+) -> PartReport:
+    """Controls among the pages of one split; `path` of the report holds them as JSON."""
+    annotator = annotator_for(config)
+    models = annotator.text_models()
+    parts = [ControlSet(models, before)]
+
+    def put(held: Sequence[Outcome]) -> int:
+        documents = [one for one in held if one.reason is None and one.code is None and one.text.strip()]
+        if documents:
+            table, _ = annotator.score_safely(documents)
+            parts.append(controls_of(table, models, before))
+        if len(parts) > 64:
+            parts[:] = [ControlSet.merge(parts)]
+        return len(documents)
+
+    report = _each_batch(put, PartReport(split.number, ""), annotator, split, lost, careful, progress)
+    report.path = ControlSet.merge(parts).to_json()
+    return report
+
+
+def _each_batch(
+    put: Callable[[Sequence[Outcome]], int],
+    report: PartReport,
+    annotator: Annotator,
+    split: Split,
+    lost: Mapping[int, Lost],
+    careful: bool,
+    progress: Progress | None,
+) -> PartReport:
+    """Call `put` on every batch of a split's outcomes; it returns the number of rows that it made of them."""
+    config = annotator.config
     reader = open_split(split, config)
-    with pq.ParquetWriter(report.path, schema, compression="lz4") as writer:
-        outcomes = read_all(annotator, reader, lost, progress, filter_urls=False)
-        for held, regions in batches(outcomes, rows=1 if careful else BATCH_ROWS):
-            report.regions += [f"{r.source_file} at offset {r.source_offset}: {r.message}" for r in regions]
-            if not held:
-                continue
-            if progress:
-                progress.publish(DETECTING, held[0].page.source_offset)
-                arm_cpu_limit(config.extract.cpu_seconds + 0.1 * len(held))
-            table = _rows(kind, annotator, held)
-            if progress:
-                arm_cpu_limit(0)
-                progress.publish(READING, held[-1].page.source_offset)
-            report.rows += table.num_rows
-            report.failed.update(outcome.code for outcome in held if outcome.code)
-            writer.write_table(table)
+    outcomes = read_all(annotator, reader, lost, progress, filter_urls=False)
+    for held, regions in batches(outcomes, rows=1 if careful else BATCH_ROWS):
+        report.regions += [f"{r.source_file} at offset {r.source_offset}: {r.message}" for r in regions]
+        if not held:
+            continue
+        if progress:
+            progress.publish(DETECTING, held[0].page.source_offset)
+            arm_cpu_limit(config.extract.cpu_seconds + 0.1 * len(held))
+        report.rows += put(held)
+        if progress:
+            arm_cpu_limit(0)
+            progress.publish(READING, held[-1].page.source_offset)
+        report.failed.update(outcome.code for outcome in held if outcome.code)
     arm_cpu_limit(0)
     report.first_offset, report.next_offset = reader.first_offset, reader.next_offset
     report.whole_file, report.bytes_read = reader.whole_file, reader.bytes_read
     return report
 
 
-def _rows(kind: Kind, annotator: Annotator, held: Sequence[Outcome]) -> pa.Table:
+def _rows(kind: Kind, annotator: Annotator, held: Sequence[Outcome], controls: str) -> pa.Table:
     if kind == "extract":
         table = pa.Table.from_batches([document_batch(held)])
     else:
@@ -110,7 +156,9 @@ def _rows(kind: Kind, annotator: Annotator, held: Sequence[Outcome]) -> pa.Table
                 outcome.text, outcome.title, outcome.signals = "", None, None
                 outcome.page.fetched_at = None
             table = annotator.score(held)
-        table = table.drop_columns(list(_INTERNAL))
+        soft, parallel = Surroundings(controls).soft_findings(table)
+        table = with_verdicts(table, judge_table(table, annotator.config, soft, parallel))
+        table = table.select([n for n in table.schema.names if n not in internal_columns(annotator)])
     for outcome in held:
         if outcome.reason is None and outcome.code is None and not outcome.text.strip():
             outcome.reason = "no_text"
@@ -136,6 +184,23 @@ class TableResult:
     regions: list[str]
 
 
+def run_splits(
+    host: Host, splits: Sequence[Split], function: Callable[..., PartReport], arguments: Callable[[Split], Any]
+) -> list[PartReport]:
+    """Reports of a function over all splits, in order; a split that began in the wrong place is read again."""
+    results: dict[int, tuple[Split, PartReport]] = {}
+    todo = list(splits)
+    while todo:
+        tasks = [HostTask(s, function, arguments(s), True, f"{s.source_file} at {s.start}") for s in todo]
+        for split, report in host.run(tasks):
+            results[split.number] = (split, report)
+        todo = check_chain(
+            SplitSummary(split, report.first_offset, report.next_offset, report.whole_file)
+            for split, report in results.values()
+        )
+    return [results[number][1] for number in sorted(results)]
+
+
 def write_table(kind: Kind, splits: Sequence[Split], output: str, config: CurateConfig, workers: int) -> TableResult:
     """Run a command over all splits and write its file: Parquet, JSONL when `output` ends in .jsonl or is `-`."""
     host = shared_host(workers)
@@ -143,20 +208,7 @@ def write_table(kind: Kind, splits: Sequence[Split], output: str, config: Curate
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="headwater-", dir=target.parent if target else None) as folder:
-        results: dict[int, tuple[Split, PartReport]] = {}
-        todo = list(splits)
-        while todo:
-            tasks = [
-                HostTask(s, tabulate_split, (kind, s, config, folder), True, f"{s.source_file} at {s.start}")
-                for s in todo
-            ]
-            for split, report in host.run(tasks):
-                results[split.number] = (split, report)
-            todo = check_chain(
-                SplitSummary(split, report.first_offset, report.next_offset, report.whole_file)
-                for split, report in results.values()
-            )
-        reports = [results[number][1] for number in sorted(results)]
+        reports = run_splits(host, splits, tabulate_split, lambda split: (kind, split, config, folder))
         schema = output_schema(kind, Annotator(config))
         if target is None:
             _write_jsonl(sys.stdout, reports)

@@ -23,6 +23,7 @@ import xxhash
 from detectors.quality.profiles import spans_for
 from pipeline.annotate import ShardReport
 from pipeline.decide import ROW_OVERHEAD, decisions_path, keys_path, quality_profile, read_arrow
+from pipeline.judge import verdicts_path, with_verdicts
 from schemas.config import CurateConfig
 from schemas.document import DROPPED, TIMESTAMP, data_schema
 from schemas.failure import FAILURES
@@ -105,7 +106,10 @@ def write_pieces(
 ) -> list[Piece]:
     """Read a staged shard once and cut it into pieces by target file."""
     decisions = read_arrow(decisions_path(staged, report.name))
-    documents = pq.read_table(Path(staged) / f"{report.name}.documents.parquet", partitioning=None)
+    documents = with_verdicts(
+        pq.read_table(Path(staged) / f"{report.name}.documents.parquet", partitioning=None),
+        read_arrow(verdicts_path(staged, report.name)),
+    )
     groups = decisions.column("group").to_pylist()
     doc_ids = documents.column("doc_id").to_pylist()
     signals = tuple(field.name for field in documents.schema.field("quality").type)

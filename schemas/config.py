@@ -89,6 +89,35 @@ class QualityConfig(_Model):
     )
 
 
+class Prior(_Model):
+    """Share of each class before any evidence about a document."""
+
+    human: float = Field(0.8, gt=0, lt=1, description="written by a person, or translated by one")
+    machine_translated: float = Field(0.1, gt=0, lt=1, description="translated by a machine")
+    ai_generated: float = Field(0.1, gt=0, lt=1, description="written by a model")
+
+    @model_validator(mode="after")
+    def _sum(self) -> Prior:
+        if abs(self.human + self.machine_translated + self.ai_generated - 1) > 1e-6:
+            raise ValueError("human + machine_translated + ai_generated must be 1")
+        return self
+
+
+class ProvenanceConfig(_Model):
+    """How evidence becomes provenance."""
+
+    prior: Prior = Prior()
+    controls: str | None = Field(
+        None, min_length=1, description="file of `headwater controls build`; null: dated captures of the run itself"
+    )
+    own_controls: bool = Field(
+        True, description="captures of the run from before November 2022 are controls for the later ones"
+    )
+    hosts: bool = Field(True, description="the scores of a host's pages inform each of them")
+    parallel: bool = Field(True, description="look for the same text in other languages")
+    human_from: float = Field(0.85, gt=0.5, le=1, description="smallest p_human of the label human")
+
+
 class LanguagePolicy(_Model):
     """Languages that are kept, and how sure the model must be."""
 
@@ -149,6 +178,7 @@ class CurateConfig(_Model):
     language: LanguageConfig = LanguageConfig()
     url_filter: UrlFilterConfig = UrlFilterConfig()
     quality: QualityConfig = QualityConfig()
+    provenance: ProvenanceConfig = ProvenanceConfig()
     policy: Policy = Policy()
     output: OutputConfig = OutputConfig()
 

@@ -82,22 +82,44 @@ BENCHMARK_STRUCT = pa.struct(
     ]
 )
 
+PARALLEL_STRUCT = pa.struct(
+    [
+        ("group", pa.string()),  # smallest doc_id of the group
+        ("languages", pa.int32()),  # languages in which the text was found, this one included
+        ("is_source", pa.bool_()),  # whether this page is probably the one that the others were made from
+        ("confidence", pa.float32()),
+    ]
+)
+
+# What detectors find in a document by itself.
 SCORES = [
     _field("language", pa.string(), "ISO 639-3 and script where the model has it, e.g. `eng_Latn`"),
     _field("language_score", pa.float32(), "probability of `language`, of a bounded sample of the text"),
+    _field("words", pa.int32(), "words of `text`; in scripts without spaces each letter is one"),
     _field("languages", pa.list_(LANGUAGE_SHARE), "share of characters by language of the lines, largest first"),
-    _field("p_human", pa.float32(), "probability that a person wrote the text; null with label unknown"),
-    _field("p_machine_translated", pa.float32(), "probability that a machine translated it"),
-    _field("p_ai_generated", pa.float32(), "probability that a model wrote it"),
-    _field("provenance_label", pa.string(), "human, machine_translated, ai_generated or unknown", False),
-    _field("provenance_reasons", pa.list_(pa.string()), "strongest evidence first"),
-    _field("ai_text_score", pa.float32(), "raw text-model score in [0, 1]; null where no model applies"),
+    _field("ai_text_score", pa.float32(), "raw score of text of chat models in [0, 1]; null where no model applies"),
+    _field("raw_text_score", pa.float32(), "raw score of text of language models without chat training, likewise"),
     _field("translation_score", pa.float32(), "raw score of translated text in [0, 1]; null where no model applies"),
     _field("machine_translation_score", pa.float32(), "raw score of machine given translated; null where none applies"),
     _field("evidence", pa.list_(EVIDENCE_STRUCT), "findings of all detectors", False),
     _field("personal_data", pa.list_(PERSONAL_DATA), "spans of e-mail and public IP addresses in the text", False),
     _field("rights", RIGHTS_STRUCT, "opt-outs and licences that the page states"),
     _field("benchmarks", pa.list_(BENCHMARK_STRUCT), "benchmark items found in the text", False),
+]
+
+# What is fused from them, and from the other pages of a run and its controls.
+PROVENANCE = [
+    _field("p_human", pa.float32(), "probability that a person wrote or translated the text; null without calibration"),
+    _field("p_machine_translated", pa.float32(), "probability that a machine translated it"),
+    _field("p_ai_generated", pa.float32(), "probability that a model wrote it"),
+    _field("provenance_label", pa.string(), "human, machine_translated, ai_generated or unknown", False),
+    _field("provenance_reasons", pa.list_(pa.string()), "strongest evidence first"),
+    _field(
+        "provenance_basis",
+        pa.string(),
+        "what the probabilities rest on: mark, date, conformal, shrunk, margin, host; null where there are none",
+    ),
+    _field("parallel", PARALLEL_STRUCT, "the same text in other languages; null where none was found"),
 ]
 
 DECIDED = [
@@ -132,6 +154,7 @@ def data_schema(quality_signals: list[str]) -> pa.Schema:
         [
             *DOCUMENT_INPUT,
             *SCORES,
+            *PROVENANCE,
             _field("quality", quality_struct(quality_signals), "signals of the quality rules, by name"),
             *DECIDED,
         ]

@@ -42,3 +42,12 @@ def url_key(url: str | None) -> int | None:
     if not url:
         return None
     return int(xxhash.xxh3_64_intdigest(normalise_url(url).encode("utf-8", "surrogatepass")))
+
+
+def host_of(url: str | None) -> str | None:
+    """Host of an address in lower case without `www.`; null where there is none."""
+    try:
+        host = urlsplit((url or "").strip()).hostname
+    except ValueError:
+        return None
+    return (host or "").removeprefix("www.") or None

@@ -15,17 +15,19 @@ import pyarrow.parquet as pq
 from pipeline.report.evidence import URL_CHARACTERS, EvidenceTally
 from pipeline.report.queries import HOST_PATTERN
 from pipeline.report.redact import short
+from pipeline.report.shares import ShareSample, share_figures
 from pipeline.report.tally import Best, CappedCounter, Lengths, counts_of
 from schemas.evidence import LABELS
 
-FIGURES_VERSION = 2
+FIGURES_VERSION = 3
 SPLITS = ("train", "validation", "test")
 _BATCH_ROWS = 1024
 _LANGUAGES, _HOSTS, _SOURCES, _EXAMPLES = 30, 20, 50, 3
 _MANY = 200  # rows of any other table
 _DATA_COLUMNS = (
     "doc_id", "url", "fetched_at", "text", "language", "provenance_label", "split", "evidence", "personal_data",
-    "rights", "benchmarks", "cluster_id", "cluster_size", "page_type", "extraction_confidence",
+    "rights", "benchmarks", "cluster_id", "cluster_size", "page_type", "extraction_confidence", "provenance_basis",
+    "source_file", "words", "ai_text_score", "parallel",
 )  # fmt: skip
 _RUN = ("version", "manifest_version", "config", "config_fingerprint", "inputs_fingerprint", "detectors")
 _FAILURE_COLUMNS = ("unit", "stage", "code", "message", "source_file", "source_offset", "source_end")
@@ -101,12 +103,20 @@ class _DataTally:
         self.personal: Counter[str] = Counter()
         self.benchmarks: CappedCounter[str] = CappedCounter(10_000)
         self.contaminated = 0
+        self.bases: Counter[str | None] = Counter()
+        self.parallel: Counter[int] = Counter()
+        self.sample = ShareSample()
 
     def add(self, batch: pa.RecordBatch) -> None:
         have = set(batch.schema.names)
         self.rows += batch.num_rows
         labels, splits = batch.column("provenance_label"), batch.column("split")
         self.cells.update(zip(labels.to_pylist(), splits.to_pylist(), strict=True))
+        if "provenance_basis" in have:
+            self.bases.update(batch.column("provenance_basis").to_pylist())
+            self.sample.add(batch)
+        if "parallel" in have:
+            self.parallel.update(pc.struct_field(batch.column("parallel").drop_null(), "languages").to_pylist())
         lengths = np.asarray(pc.fill_null(pc.utf8_length(batch.column("text")), 0)).astype(np.int64)
         self.lengths.add(lengths)
         self._add_languages(batch.column("language"), lengths)
@@ -332,6 +342,11 @@ def compute_figures(root: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "records": {short(kind, 60): count for kind, count in Counter(counts["records"]).most_common(_HOSTS)},
         "waterfall": _waterfall(counts),
         "provenance": _provenance(tally.cells),
+        "bases": [
+            {"key": key, "documents": count} for key, count in sorted(tally.bases.items(), key=lambda b: str(b[0]))
+        ],
+        "shares": share_figures(root, manifest, tally.sample),
+        "parallel": [{"languages": n, "documents": count} for n, count in sorted(tally.parallel.items())][:_MANY],
         "quality_signals": _quality_signals(root, data_files),
         "evidence": tally.evidence.figures(tally.rows),
         "languages": {**_named(languages), "codes": [code for code in codes if code][:1000]},

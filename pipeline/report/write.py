@@ -16,7 +16,8 @@ from pipeline.report.html import render_html
 from schemas.manifest import FileEntry
 
 
-def _publish(root: Path, name: str, text: str) -> FileEntry:
+def publish_text(root: Path, name: str, text: str) -> FileEntry:
+    """Write a file of a run under its name when it is whole."""
     content = text.encode("utf-8", "replace")
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,8 +43,8 @@ def write_documents(root: Path, manifest: Mapping[str, Any]) -> list[FileEntry]:
     root = Path(root)
     figures = compute_figures(root, manifest)
     return [
-        _publish(root, "README.md", render_card(figures, run_files(root, manifest, "data"))),
-        _publish(root, "croissant.json", _json(build_croissant(figures, manifest.get("files") or []))),
-        _publish(root, "report/figures.json", _json(figures)),
-        _publish(root, "report/index.html", render_html(figures)),
+        publish_text(root, "README.md", render_card(figures, run_files(root, manifest, "data"))),
+        publish_text(root, "croissant.json", _json(build_croissant(figures, manifest.get("files") or []))),
+        publish_text(root, "report/figures.json", _json(figures)),
+        publish_text(root, "report/index.html", render_html(figures)),
     ]

@@ -6,15 +6,16 @@ import re
 
 import apache_beam as beam
 
-from pipeline import curate, dedup, shuffle
-from pipeline.curate import CuratePlan, build_pipeline, hash_group, merge_counts
+from pipeline import calls, curate, dedup, parallelism, provenance, shuffle
+from pipeline.calls import hash_group
+from pipeline.curate import CuratePlan, build_pipeline, merge_counts
 from pipeline.read.records import Split
 from schemas.config import CurateConfig
 
 
 def labels(buckets: int) -> list[str]:
     pipeline = beam.Pipeline()
-    plan = CuratePlan("r", "s", "p", "y", CurateConfig(), "f", (), buckets * (16 << 30), 1, 1)
+    plan = CuratePlan("r", "s", "p", "y", CurateConfig(), "f", (), {}, "", buckets * (16 << 30), 1, 1)
     assert plan.buckets == buckets
     build_pipeline(pipeline, [Split(0, "a.warc.gz", 0, 10, 10)], plan)
     proto, _ = pipeline.to_runner_api(return_context=True)
@@ -22,11 +23,11 @@ def labels(buckets: int) -> list[str]:
 
 
 def test_steps_are_labelled_by_hand() -> None:
-    own = {name for module in (curate, dedup, shuffle) for name in dir(module)} | {"decide", "always", "join", "check"}
+    own = {name for module in (calls, curate, dedup, parallelism, provenance, shuffle) for name in dir(module)} | {"decide", "always", "join", "check"}
     for buckets in (1, 3):
         for path in labels(buckets):
             name = path.split("/")[-1]
-            assert not re.search(r"lambda at (curate|dedup|shuffle)", name), path
+            assert not re.search(r"lambda at (calls|curate|dedup|parallelism|provenance|shuffle)", name), path
             by_default = re.fullmatch(r"(?:Flat)?Map\((\w+)\)|ParDo\((\w+)\)", name)
             assert not by_default or not own & set(by_default.groups()), path
 
