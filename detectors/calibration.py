@@ -10,7 +10,7 @@ shrunk     25 to 199: mean and variance of the controls, shrunk to the next coar
 margin     fewer: beyond the pooled threshold by a stated margin or not decided at all. Its measured false-positive rate
            on sources left out is in the calibration.
 
-u = (z - mean of controls) / their sd, and a monotone curve fitted on sources left out turns u into nats, capped at
+A monotone curve, fitted on sources left out, turns the distance from the mean of the controls into nats, capped at
 NATS_CAP either way. `detectors.calibration_fit` makes the calibration from out-of-source scores.
 """
 
@@ -50,7 +50,7 @@ class CalibrationError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Monotone table from u to nats, linear between knots and flat beyond them."""
+    """Monotone table from a position `u` to nats, linear between knots and flat beyond them."""
 
     u: tuple[float, ...]
     nats: tuple[float, ...]
@@ -66,12 +66,12 @@ class HeadCalibration:
     """What is known of one head from sources that its models were not trained on.
 
     mean, sd: human text of a source, averaged over sources (z). mean_sd, sd_ratio: how far the sources' means lie apart
-    (z), and the sd of the log of their sds. threshold: pooled 1 % threshold (z), exceeded by `margin` * `sd` for a
-    verdict without controls. tail: threshold of a shrunk fit in its sd. with_controls, alone: nats from u, standardised
-    on controls of the stratum, and on mean and sd. gap, gap_sd: mean of machine text less that of human text of its
-    source, and its sd over sources (z). slope, slope_sd: the same for the bounded score of `detectors.prevalence`.
-    gives_verdicts: whether this head alone may call a document machine-made. figures: what was measured on sources left
-    out, by name.
+    (z), and the sd of the log of their sds. threshold: pooled 1 % threshold (z). margin: z beyond it that a verdict
+    without controls needs. tail: threshold of a shrunk fit in its sd. with_controls, alone: nats by `position`, with
+    mean and sd of controls of the stratum, and with mean and sd of all sources. gap, gap_sd: mean of machine text less
+    that of human text of its source, and its sd over sources (z). slope, slope_sd: the same for the bounded score of
+    `detectors.prevalence`. gives_verdicts: whether this head alone may call a document machine-made. figures: what was
+    measured on sources left out, by name.
     """
 
     mean: float
@@ -90,10 +90,20 @@ class HeadCalibration:
     gives_verdicts: bool
     figures: Mapping[str, float] = field(default_factory=dict)
 
+    def position(self, z: Float, mean: Float | float, sd: Float | float) -> Float:
+        """Where scores stand for the curves, given mean and sd of human text of their strata.
+
+        Distances are in the geometric mean of the stratum's sd and the reference's: where human text varies less, the
+        gap to machine text is wider in its own sd, and narrower in that of others. Calibration error on sources left
+        out is least half way.
+        """
+        position: Float = (z - mean) / np.sqrt(sd * self.sd)
+        return position
+
     @property
     def margin_threshold(self) -> float:
         """z beyond which a document is called machine-made without controls."""
-        return self.threshold + self.margin * self.sd
+        return self.threshold + self.margin
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +247,9 @@ class Calibrator:
         mean, sd, threshold, method, level, controls = table.T[:6]
         u = (values - mean) / sd
         none = np.isnan(values)
-        curves = self.calibration.heads[head]
-        nats = np.where(method >= SHRUNK, curves.with_controls(u), curves.alone(u))
+        fitted = self.calibration.heads[head]
+        position = fitted.position(values, mean, sd)
+        nats = np.where(method >= SHRUNK, fitted.with_controls(position), fitted.alone(position))
         with np.errstate(invalid="ignore"):
             beyond = values > threshold
         return Calibrated(
@@ -273,7 +284,7 @@ def reference_of(head: HeadCalibration, matches: list[Match]) -> Reference:
     for place, (level, histogram) in enumerate(matches):
         if histogram.n >= MIN_SHRUNK:
             mean, sd = shrunk_location(head, matches[place:])
-            return Reference(mean, sd, mean + head.tail * sd, SHRUNK, level, histogram.n, 0.0)
+            return Reference(mean, sd, shrunk_threshold(head, mean, sd, histogram), SHRUNK, level, histogram.n, 0.0)
     return Reference(head.mean, head.sd, head.margin_threshold, MARGIN, -1, 0, 0.0)
 
 
@@ -281,6 +292,17 @@ def conformal_threshold(controls: Histogram, alpha: float = ALPHA) -> float:
     """The ceil((n + 1)(1 - alpha))-th smallest control, as the upper edge of its bin; infinite with too few of them."""
     rank = math.ceil(round((controls.n + 1) * (1 - alpha), 9))
     return controls.order_statistic(rank) if rank <= controls.n else math.inf
+
+
+def shrunk_threshold(head: HeadCalibration, mean: float, sd: float, controls: Histogram) -> float:
+    """mean + tail * sd; from 1/alpha - 1 controls on, the order statistic has a part, which grows to all of it.
+
+    The fit wastes nothing where human scores are near normal, the order statistic holds where they are not.
+    """
+    fitted = mean + head.tail * sd
+    exact = conformal_threshold(controls)
+    weight = min(1.0, controls.n / MIN_CONFORMAL)
+    return fitted if math.isinf(exact) else (1 - weight) * fitted + weight * exact
 
 
 def shrunk_location(head: HeadCalibration, matches: list[Match]) -> tuple[float, float]:

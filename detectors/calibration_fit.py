@@ -8,6 +8,7 @@ out; `cal`: held-out text of the training sources), `source`, `domain`, `label`,
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,8 +34,9 @@ MACHINE_SIDE = {
     "machine_translation": ("mt",),
 }
 MIN_TEXTS = 100  # of one side, for a source to count
-MARGINS = tuple(round(0.1 * i, 1) for i in range(0, 13))  # z
-WORST_WITHOUT = 0.04  # false-positive rate of the worst source that the margin is chosen for, below the 0.05 allowed
+MIN_DOMAIN = 200  # human texts, for a domain to be a source of its own; the other domains of a source are one
+MARGINS = tuple(round(0.1 * i, 1) for i in range(4, 16))  # z
+WORST_WITHOUT = 0.03  # false-positive rate of the worst source that the margin is chosen for
 CONTROLS = 100  # controls in a draw, when the tail and the curve are fitted
 DRAWS = 60
 KNOTS = np.round(np.arange(-3.0, 6.01, 0.25), 2)
@@ -55,7 +57,9 @@ def read_sources(rows: Iterable[Mapping[str, Any]], head: str) -> list[Source]:
     """Sources of a head (key of SCORE_COLUMNS) with MIN_TEXTS human texts, by name."""
     sides: dict[tuple[str, str, str], tuple[list[float], list[float]]] = {}
     pooled: dict[str, list[float]] = {}
-    for row in rows:
+    held = list(rows)
+    large = _large_domains(held, head)
+    for row in held:
         if HEADS.get(row["head"], row["head"]) != head or row.get("attack"):
             continue
         human = row["label"] in HUMAN_SIDE[head]
@@ -65,13 +69,30 @@ def read_sources(rows: Iterable[Mapping[str, Any]], head: str) -> list[Source]:
             if human:
                 pooled.setdefault(row["fold"], []).append(row["z"])
             continue
-        key = (row["fold"], row["source"].partition(":")[0], row.get("domain") or "")
+        key = _key(row)
+        key = key if key in large else (*key[:2], "")
         sides.setdefault(key, ([], []))[0 if human else 1].append(row["z"])
     return [
-        Source(" ".join(key), np.array(sides[key][0]), np.array(sides[key][1]), np.array(pooled.get(key[0], [])))
-        for key in sorted(sides)
-        if len(sides[key][0]) >= MIN_TEXTS
+        Source(" ".join(filter(None, key)), np.array(human), np.array(machine), np.array(pooled.get(key[0], [])))
+        for key, (human, machine) in sorted(sides.items())
+        if len(human) >= MIN_TEXTS
     ]
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["fold"], row["source"].partition(":")[0], row.get("domain") or ""
+
+
+def _large_domains(rows: Sequence[Mapping[str, Any]], head: str) -> set[tuple[str, str, str]]:
+    counts = Counter(
+        _key(row)
+        for row in rows
+        if HEADS.get(row["head"], row["head"]) == head
+        and row.get("part", "test") == "test"
+        and row["label"] in HUMAN_SIDE[head]
+        and not row.get("attack")
+    )
+    return {key for key, count in counts.items() if count >= MIN_DOMAIN}
 
 
 def fit_calibration(
@@ -105,20 +126,22 @@ def fit_head(sources: Sequence[Source], seed: int = 0) -> HeadCalibration:
     pooled = [s.pooled_human for s in sources if len(s.pooled_human)]
     every = np.concatenate(pooled or [s.human for s in sources])
     threshold = float(np.quantile(every, 1 - ALPHA))
-    margin_z = _margin(sources, threshold)
+    margin = _margin(sources, threshold)
     gaps = np.array([s.machine.mean() - s.human.mean() for s in both])
     tail = _tail([s.human for s in sources], mean, sd, mean_sd, sd_ratio, seed)
-    with_controls = fit_curve([_standardised(s, s.human.mean(), s.human.std(ddof=1)) for s in both])
-    alone = fit_curve([_standardised(s, mean, sd) for s in both])
-    slopes = []
-    for source in both:
-        human, machine = _standardised(source, source.human.mean(), source.human.std(ddof=1))
-        slopes.append(float(bounded_score(with_controls, machine).mean() - bounded_score(with_controls, human).mean()))
-    beyond = [float((s.human > threshold + margin_z).mean()) for s in sources]
-    caught = [float((s.machine > threshold + margin_z).mean()) for s in both]
+    own_places = [_positions(s, float(s.human.mean()), float(s.human.std(ddof=1)), sd) for s in both]
+    with_controls = fit_curve(own_places)
+    alone = fit_curve([_positions(s, mean, sd, sd) for s in both])
+    slopes = [
+        float(bounded_score(with_controls, machine).mean() - bounded_score(with_controls, human).mean())
+        for human, machine in own_places
+    ]
+    beyond = [float((s.human > threshold + margin).mean()) for s in sources]
+    caught = [float((s.machine > threshold + margin).mean()) for s in both]
     own = [float((s.machine > np.quantile(s.human, 1 - ALPHA)).mean()) for s in both]
     figures = {
         "sources": float(len(sources)),
+        "machine_sources": float(len(both)),
         "margin_fpr_mean": float(np.mean(beyond)),
         "margin_fpr_worst": float(np.max(beyond)),
         "margin_tpr_mean": float(np.mean(caught)),
@@ -130,7 +153,7 @@ def fit_head(sources: Sequence[Source], seed: int = 0) -> HeadCalibration:
         mean_sd=mean_sd,
         sd_ratio=sd_ratio,
         threshold=threshold,
-        margin=margin_z / sd,
+        margin=margin,
         tail=tail,
         with_controls=with_controls,
         alone=alone,
@@ -143,8 +166,10 @@ def fit_head(sources: Sequence[Source], seed: int = 0) -> HeadCalibration:
     )
 
 
-def _standardised(source: Source, mean: float, sd: float) -> tuple[Float, Float]:
-    return (source.human - mean) / sd, (source.machine - mean) / sd
+def _positions(source: Source, mean: float, sd: float, reference_sd: float) -> tuple[Float, Float]:
+    """Of human and machine text, as `HeadCalibration.position`."""
+    unit = math.sqrt(sd * reference_sd)
+    return (source.human - mean) / unit, (source.machine - mean) / unit
 
 
 def _margin(sources: Sequence[Source], threshold: float) -> float:

@@ -97,7 +97,9 @@ def sum_by_host(hosts: npt.ArrayLike, d: npt.ArrayLike, size: int | None = None)
     )
 
 
-def control_hosts(hosts: Mapping[HostKey, HostSum], calibrator: Calibrator, head: str, language: str) -> HostSums:
+def control_hosts(
+    hosts: Mapping[HostKey, HostSum], calibrator: Calibrator, head: str, language: str | None
+) -> HostSums:
     """Sums of the control hosts of a language, about the control means of their strata."""
     sums: dict[int, list[float]] = {}
     chosen = (key for key in hosts if (key.head, key.language) == (head, language))
