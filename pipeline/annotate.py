@@ -151,6 +151,7 @@ class Annotator:
                 *SCORES,
                 pa.field("quality", quality_struct(self.quality_signals)),
                 *(pa.field(name, kind) for name, kind in self._outputs_of("duplicates").items()),
+                *(pa.field(name, kind) for name, kind in self._outputs_of("parallelism").items()),
                 pa.field("text_bytes", pa.int64()),
             ]
         )
