@@ -21,6 +21,7 @@ BUILT_IN: tuple[tuple[str, str, str], ...] = (
     ("personal_data", "detectors.personal_data", "PersonalData"),
     ("quality", "detectors.quality.detector", "Quality"),
     ("duplicates", "detectors.duplicates", "Duplicates"),
+    ("parallelism", "detectors.machine_translation.parallelism", "Parallelism"),
 )
 
 

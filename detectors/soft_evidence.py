@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from detectors.calibration import MARGIN, METHODS, SHRUNK, Bool, Calibrated, Calibrator, combine_heads
-from detectors.machine_translation.parallelism import parallel_nats
+from detectors.machine_translation.parallel_score import parallel_nats
 from detectors.provenance import SoftEvidence, SoftFindings
 from detectors.strata import SCORE_COLUMNS, Float, Strata, z_of_scores
 

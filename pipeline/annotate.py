@@ -71,6 +71,12 @@ class Annotator:
         """Names in the `quality` column, in order."""
         return list(self._outputs_of("quality"))
 
+    @property
+    def match_keys(self) -> dict[str, pa.DataType]:
+        """Columns by which documents of a run meet; staged, and of no use to a reader."""
+        found = {**self._outputs_of("duplicates"), **self._outputs_of("parallelism")}
+        return {name: kind for name, kind in found.items() if name not in {field.name for field in SCORES}}
+
     def _outputs_of(self, name: str) -> Mapping[str, pa.DataType]:
         return next(detector.outputs for detector in self.detectors if detector.name == name)
 
@@ -105,7 +111,7 @@ class Annotator:
                 *DOCUMENT_INPUT,
                 *SCORES,
                 pa.field("quality", quality_struct(self.quality_signals)),
-                *(pa.field(name, kind) for name, kind in self._outputs_of("duplicates").items() if name != "words"),
+                *(pa.field(name, kind) for name, kind in self.match_keys.items()),
                 pa.field("text_bytes", pa.int64()),
             ]
         )

@@ -21,13 +21,14 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.annotate import ShardReport, StagePlan
 from pipeline.calls import Call, RunOnHost
-from pipeline.decide import VERDICTS, ShardDecision, decide_shard, split_name, stage_split
+from pipeline.decide import VERDICTS, ShardDecision, decide_shard
 from pipeline.dedup import FindDuplicates
 from pipeline.host import HostTask, shared_host
 from pipeline.provenance import GatherControls, JudgePlan, JudgeShards
 from pipeline.read.records import Split
 from pipeline.read.splits import SplitSummary, check_chain
 from pipeline.shuffle import gather
+from pipeline.stage import split_name, stage_split
 from pipeline.write import Piece, file_counts, file_path, group_schema, write_file, write_pieces
 from schemas.config import ConfigError, CurateConfig
 from schemas.manifest import FileEntry, SourceAccount

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,7 @@ import xxhash
 from detectors.features.minhash import SHAPES, band_keys
 from detectors.features.url_key import url_key
 from detectors.quality.profiles import Profile, evaluate, profile
-from pipeline.annotate import ShardReport, StagePlan, annotate_split
-from pipeline.host import Lost, Progress
-from pipeline.read.records import Split
+from pipeline.annotate import ShardReport
 from schemas.config import CurateConfig, DuplicatePolicy, Policy
 
 U64 = npt.NDArray[np.uint64]
@@ -197,20 +194,6 @@ def prepare_keys(folder: str, report: ShardReport, table: pa.Table, config: Cura
         schema=KEYS,
     )
     write_arrow(keys_path(folder, report.name), keys)
-
-
-def stage_split(
-    plan: StagePlan, split: Split, *, lost: Mapping[int, Lost], careful: bool, progress: Progress | None
-) -> ShardReport:
-    """Annotate a split; a child's whole task."""
-    report = annotate_split(plan, split, lost=lost, careful=careful, progress=progress)
-    report.number = split.number
-    return report
-
-
-def split_name(split: Split) -> str:
-    """Name of a split for people, and of its task for the host."""
-    return f"{split.source_file} at {split.start}"
 
 
 def _bands(table: pa.Table, policy: DuplicatePolicy) -> pa.Array:

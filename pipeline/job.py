@@ -21,7 +21,7 @@ from detectors.controls import ControlSet
 from detectors.language import LanguageModel
 from detectors.rights import DIRECTIVES
 from pipeline.annotate import Annotator, StagePlan
-from pipeline.decide import quality_profile, split_name, stage_split
+from pipeline.decide import quality_profile
 from pipeline.host import Host, HostTask, shared_host
 from pipeline.judge import provenance_fingerprints, read_controls
 from pipeline.progress import Reporter, State
@@ -29,6 +29,7 @@ from pipeline.read.records import Split
 from pipeline.read.sources import list_sources, plan_splits
 from pipeline.read.storage import is_remote, local_path
 from pipeline.runs import RunError, RunFolder, headwater_version, inputs_fingerprint
+from pipeline.stage import split_name, stage_split
 from pipeline.tabulate import Kind, control_split, run_splits, write_table
 from schemas.config import ConfigError, CurateConfig
 from schemas.manifest import FileEntry, SourceAccount, run_manifest, write_json

@@ -29,7 +29,7 @@ from pipeline.extract.blocks import extractor  # noqa: E402
 
 pyarrow.set_cpu_count(1)  # one core a child; threads would also count against the CPU budget of a page
 pyarrow.set_io_thread_count(1)
-for name in ("annotate", "decide", "write", "tabulate"):
+for name in ("stage", "judge", "write", "tabulate"):
     importlib.import_module(f"pipeline.{name}")
 warm()
 if compiling is not None:

@@ -21,7 +21,8 @@ from detectors.controls import ControlSet
 from pipeline.annotate import ShardReport
 from pipeline.calls import Call, RunOnHost
 from pipeline.judge import HOST_PAGES, Surroundings, controls_of, host_pages, judge_shard, read_scored, sum_hosts
-from pipeline.parallelism import PARALLEL, FindParallelGroups
+from pipeline.parallel_groups import PARALLEL
+from pipeline.parallelism import FindParallelGroups
 from pipeline.shuffle import BucketedShuffle, gather, to_buckets, to_key
 from schemas.config import CurateConfig
 
@@ -121,7 +122,7 @@ class JudgeShards(beam.PTransform):  # type: ignore[misc]
             parts["parallel"] = (
                 reports
                 | "ParallelShards" >> beam.Map(lambda report: (report.number, report.name))
-                | "FindParallelGroups" >> FindParallelGroups(plan.staged, plan.buckets, plan.workers, plan.groups)
+                | "FindParallelGroups" >> FindParallelGroups(plan.staged, plan.buckets)
             )
         else:
             parts["parallel"] = hosts | "NoParallel" >> beam.Filter(lambda _: False)

@@ -42,16 +42,12 @@ _HTTP = [
 ]
 
 
-def internal_columns(annotator: Annotator) -> frozenset[str]:
-    """Columns of a staged shard that are keys of matching, and say nothing to a reader."""
-    return frozenset({"content_hash", "minhash", "text_bytes"})
-
-
 def output_schema(kind: Kind, annotator: Annotator) -> pa.Schema:
     """Columns of the file that a command writes."""
     if kind == "extract":
         return pa.schema([*DOCUMENT_INPUT, *_HTTP])
-    scored = [field for field in annotator.staged_schema() if field.name not in internal_columns(annotator)]
+    internal = {*annotator.match_keys, "text_bytes"}
+    scored = [field for field in annotator.staged_schema() if field.name not in internal]
     return pa.schema([*scored, *PROVENANCE, *_HTTP])
 
 
@@ -158,7 +154,7 @@ def _rows(kind: Kind, annotator: Annotator, held: Sequence[Outcome], controls: s
             table = annotator.score(held)
         soft, parallel = Surroundings(controls).soft_findings(table)
         table = with_verdicts(table, judge_table(table, annotator.config, soft, parallel))
-        table = table.select([n for n in table.schema.names if n not in internal_columns(annotator)])
+        table = table.drop_columns([*annotator.match_keys, "text_bytes"])
     for outcome in held:
         if outcome.reason is None and outcome.code is None and not outcome.text.strip():
             outcome.reason = "no_text"
