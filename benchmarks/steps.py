@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.annotate import Annotator, StagePlan, annotate_split, annotator_for
+from pipeline import judge, stage
+from pipeline.annotate import Annotator, StagePlan, annotator_for
 from pipeline.read.sources import list_sources, plan_splits
 from schemas.config import CurateConfig
 
@@ -39,7 +40,8 @@ STEPS = {
     "URL filter": "detectors.quality.url:UrlFilter.check",
     "tokens": "detectors.features.tokens:tokenise",
     "batch": "pipeline.annotate:document_batch",
-    "fuse": "detectors.provenance:Provenance.fuse",
+    "keys of parallelism": "pipeline.stage:prepare_parallel_keys",
+    "judge": "pipeline.judge:judge_shard",
     "write the shard": "pyarrow.parquet:ParquetWriter.write_table",
 }
 
@@ -146,7 +148,9 @@ def main() -> int:
             clock.spent.clear()
             began = time.process_time()
             plan = StagePlan(config, str(staged), annotator.fingerprint())
-            reports = [annotate_split(plan, split, lost={}, careful=False, progress=None) for split in splits]
+            reports = [stage.stage_split(plan, split, lost={}, careful=False, progress=None) for split in splits]
+            for report in reports:
+                judge.judge_shard(str(staged), report, config, judge.Surroundings())
             took = time.process_time() - began
             pages = sum(report.account.pages for report in reports)
             if number == 0:

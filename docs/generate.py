@@ -33,10 +33,11 @@ from detectors.machine_translation.page_marks import HARD_NATS, RULES, SITE_TRAN
 from detectors.quality.profiles import PROFILES
 from pipeline.annotate import Annotator
 from pipeline.cli import cli
+from pipeline.judge import fusion_of
 from pipeline.tabulate import output_schema
 from pipeline.write import INDEX
 from schemas.config import CurateConfig
-from schemas.document import DROPPED, data_schema
+from schemas.document import DROPPED, PROVENANCE, data_schema
 from schemas.failure import FAILURES
 from schemas.manifest import run_manifest
 
@@ -517,6 +518,7 @@ def _number(value: float | None) -> str:
 def detectors_page() -> str:
     """docs/detectors.md."""
     annotator = Annotator(CurateConfig())
+    fusion = fusion_of(CurateConfig())
     parts = [
         HEAD,
         "# Detectors\n\n",
@@ -524,7 +526,8 @@ def detectors_page() -> str:
         "results in columns.\n"
         f"A weight is in nats of log-odds; from {HARD_NATS:g} up a mark is *hard* and may give a label "
         "by itself. A weight\n"
-        "of none is a note that is not fused. Weights are set by rule and not fitted.\n"
+        "of none is a note that is not fused. Weights of marks are set by rule; those of scores are fitted\n"
+        "([provenance](provenance.md)).\n"
         "`headwater detectors list` prints the detectors of a configuration with their fingerprints.\n\n",
     ]
     for detector in annotator.detectors:
@@ -537,10 +540,10 @@ def detectors_page() -> str:
             *_marks(detector.name),
         ]
     parts += [
-        f"## {annotator.provenance.name}\n\n",
-        f"{_first_paragraph(sys.modules[type(annotator.provenance).__module__])}\n\n",
-        f"Version {annotator.provenance.version}. Runs last, over the evidence of all detectors. ",
-        f"Returns {', '.join(map(code, annotator.provenance.outputs))}.\n",
+        f"## {fusion.name}\n\n",
+        f"{_first_paragraph(sys.modules[type(fusion).__module__])}\n\n",
+        f"Version {fusion.version}. Runs last, over the evidence of all detectors and of the run. ",
+        f"Returns {', '.join(code(field.name) for field in PROVENANCE)}. See [provenance](provenance.md).\n",
     ]
     return "".join(parts)
 
