@@ -15,6 +15,7 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
+from detectors.api import digest_of
 from detectors.features.tokens import Int32, UInt32, UInt64, character_table
 
 Bools = npt.NDArray[np.bool_]
@@ -37,6 +38,7 @@ class Lexicon:
     word_values: Int32
     suffix_keys: UInt64
     suffix_values: Int32
+    digest: str  # of the sections
 
 
 def _hash(word: str) -> int:
@@ -85,7 +87,7 @@ def build(language: str, sections: Mapping[str, Sequence[str]]) -> Lexicon:
     suffixes = tuple(dict.fromkeys(sections.get("suffixes", ())))
     return Lexicon(
         language, tuple(words), frequent, function, classes, class_names, function_words, suffixes,
-        *_table(words), *_table(suffixes),
+        *_table(words), *_table(suffixes), digest_of({name: list(listed) for name, listed in sections.items()}),
     )  # fmt: skip
 
 
