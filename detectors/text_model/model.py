@@ -35,6 +35,7 @@ FORMAT: Final = 1
 FEATURES_VERSION: Final = [CANONICAL_VERSION, UNITS_VERSION, STYLE_VERSION, GRAMS_VERSION]
 MAX_BYTES: Final = 64 << 20  # of a model, unpacked
 MIN_WORDS: Final = 50
+MAX_Z: Final = 12.0  # so that float32 holds the score's logit
 
 
 @dataclass(slots=True)
@@ -130,7 +131,7 @@ class TextModel:
 
 def probability(z: Floats) -> npt.NDArray[np.float32]:
     """The score of a z, as columns hold it: 1 / (1 + exp(-z))."""
-    result: npt.NDArray[np.float32] = (1 / (1 + np.exp(-np.clip(z, -30, 30)))).astype(np.float32)
+    result: npt.NDArray[np.float32] = (1 / (1 + np.exp(-np.clip(z, -MAX_Z, MAX_Z)))).astype(np.float32)
     return result
 
 

@@ -9,6 +9,7 @@ optionally `attack`, `prompt_type` and `pair_id`. Rules:
   rows never train, and are reported by attack.
 - Rows of translation test sets (`segs` in the place of `text`) count as human where they are `human_original`; others
   are left out.
+- `shares_with` lists other sources with which a row shares documents or prompts: left out together.
 - Chat models and raw language models are different classes: `family_of`.
 """
 
@@ -24,6 +25,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from detectors.language_codes import ISO_639_3
+
 CHAT: Final = "chat"
 RAW: Final = "raw"
 HUMAN: Final = "human"
@@ -34,12 +37,11 @@ EDITED: Final = "edited"
 RAW_NAMES: Final = (
     "gpt2", "gpt-2", "gpt-j", "gptj", "gpt-neo", "gptneo", "neox", "opt-", "opt_", "llama-7b", "llama_7b", "gpt-3-175b-base",
     "gpt-3.5/davinci", "text-babbage", "text-curie", "babbage", "curie", "bloom", "flan-t5", "flan_t5", "t0-", "pythia",
-    "falcon-7b-base", "cerebras", "xlnet", "ctrl", "grover", "transfo", "-base",
+    "falcon-7b-base", "cerebras", "xlnet", "ctrl", "grover", "transfo", "luminous", "-base",
 )  # fmt: skip
 _CHAT_FIRST: Final = ("chat", "instruct", "text-davinci", "alpaca", "vicuna")  # chat although a raw name is in it
 _ATTACKED_PROMPTS: Final = ("adversarial", "paraphrase_back", "paraphrase_dipper")
 _NO_ATTACK: Final = ("", "none", "null", "clean")
-LANGUAGES: Final = {"en": "eng", "de": "deu", "ru": "rus", "zh": "zho", "cs": "ces", "ar": "arb", "fr": "fra", "es": "spa"}
 
 
 class CorpusError(ValueError):
@@ -60,6 +62,7 @@ class Row:
     attack: str  # "" = clean
     pair: str  # rows with one pair share a document
     licence: str = ""
+    shares: tuple[str, ...] = ()  # sources with which it shares documents or prompts
     group: str = ""
 
     @property
@@ -129,7 +132,8 @@ def _row(record: Mapping[str, Any], path: Path, overrides: Mapping[str, str] | N
     attack = str(record.get("attack") or "")
     if attack.lower() in _NO_ATTACK:
         attack = prompt if prompt.startswith(_ATTACKED_PROMPTS) else ""
-    family = {"human": HUMAN, "ai": family_of(generator, overrides), "human_edited_by_machine": EDITED}.get(label)
+    machine = RAW if record.get("head") == RAW else family_of(generator, overrides)
+    family = {"human": HUMAN, "ai": machine, "human_edited_by_machine": EDITED}.get(label)
     if family is None:
         raise KeyError(f"label {label!r}")
     if family == EDITED and not attack:
@@ -137,8 +141,8 @@ def _row(record: Mapping[str, Any], path: Path, overrides: Mapping[str, str] | N
     language = record["lang"]
     domain = str(record.get("domain") or "")
     return Row(
-        record["id"], text, family, generator, LANGUAGES.get(language, language), domain, source, attack, pair,
-        str(record.get("licence") or ""),
+        record["id"], text, family, generator, ISO_639_3.get(language, language), domain, source, attack, pair,
+        str(record.get("licence") or ""), tuple(record.get("shares_with") or ()),
     )  # fmt: skip
 
 
