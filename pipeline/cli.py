@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from pipeline.detector_commands import detectors
 from pipeline.extractor_commands import extractor
 from pipeline.options import common_options, config_of, controls_option, input_options, start_children
 from pipeline.progress import Reporter
@@ -163,23 +164,7 @@ def config_schema() -> None:
     click.echo(json.dumps(json_schema(), indent=2))
 
 
-@cli.group()
-def detectors() -> None:
-    """Detectors and what they read and return."""
-
-
-@detectors.command("list")
-@click.option("--config", "config_path", type=click.Path(dir_okay=False), help="Configuration, YAML.")
-def detectors_list(config_path: str | None) -> None:
-    """Name, version, fingerprint, columns read and columns returned of every detector."""
-    from detectors.api import fingerprint
-    from pipeline.job import prepare_annotator
-
-    for detector in prepare_annotator(load_config(config_path)).detectors:
-        reads, returns = ", ".join(sorted(detector.columns)), ", ".join(detector.outputs) or "evidence only"
-        click.echo(f"{detector.name}/{detector.version}  {fingerprint(detector)}\n  reads {reads}\n  returns {returns}")
-
-
+cli.add_command(detectors)
 cli.add_command(extractor)
 cli.add_command(controls)
 cli.add_command(explain)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from detectors.features._kernels import ALPHA, LETTER, MARK, NUMBER, SEED, S32, WORD, finish, is_digit, step
+from detectors.features._kernels import ALPHA, LETTER, MARK, NUMBER, S32, SEED, WORD, finish, is_digit, step
 
 STRONG_SIZE = 64  # smallest hashes kept of the strong tokens (numbers, code, acronyms) …
 WEAK_SIZE = 32  # … and of the weak ones (names)

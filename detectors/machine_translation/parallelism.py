@@ -49,17 +49,68 @@ IS_CANONICAL_TRANSLATION = 8  # the site's own language is another
 
 # Language parameters of addresses, beside those whose value is a language.
 _PARAMETERS = frozenset(
-    "lang language hl locale lng langid l lc ln lg setlang uselang idioma langue sprache lingua".split()
+    [
+        "lang",
+        "language",
+        "hl",
+        "locale",
+        "lng",
+        "langid",
+        "l",
+        "lc",
+        "ln",
+        "lg",
+        "setlang",
+        "uselang",
+        "idioma",
+        "langue",
+        "sprache",
+        "lingua",
+    ]
 )
 # Countries that sites use as if they were languages (/jp/, /br/). Codes that are languages too need no mention.
-_COUNTRIES = frozenset("us uk gb jp cn kr br mx tw hk ua dk cz gr vn rs il at ch be in au nz ie ar cl co pe sg".split())
+_COUNTRIES = frozenset(
+    [
+        "us",
+        "uk",
+        "gb",
+        "jp",
+        "cn",
+        "kr",
+        "br",
+        "mx",
+        "tw",
+        "hk",
+        "ua",
+        "dk",
+        "cz",
+        "gr",
+        "vn",
+        "rs",
+        "il",
+        "at",
+        "ch",
+        "be",
+        "in",
+        "au",
+        "nz",
+        "ie",
+        "ar",
+        "cl",
+        "co",
+        "pe",
+        "sg",
+    ]
+)
 _CODES = frozenset(ISO_639_3) | frozenset(ISO_639_3.values())
 _TAG = re.compile(r"([a-z]{2,3})(?:[-_](?:[a-z]{2}|[a-z]{4}|\d{3}))?(?:[-_][a-z]{2})?\Z")
 # A part of a path's last segment that may be a tag: behind a full stop, a hyphen or a low line, at its end or before
 # the file's suffix.
 _PART = re.compile(r"[._-]([a-zA-Z]{2,3}(?:[-_][a-zA-Z]{2,4})?)(?=\.[a-zA-Z0-9]{2,5}\Z|\Z)")
 _SECOND_LEVEL = frozenset({"co", "com", "org", "net", "ac", "gov", "edu"})
-_SUFFIXES = frozenset("html htm php asp aspx jsp shtml xhtml txt xml md pdf cgi do".split())
+_SUFFIXES = frozenset(
+    ["html", "htm", "php", "asp", "aspx", "jsp", "shtml", "xhtml", "txt", "xml", "md", "pdf", "cgi", "do"]
+)
 
 
 def is_language_token(token: str) -> bool:

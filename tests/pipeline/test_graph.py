@@ -23,7 +23,12 @@ def labels(buckets: int) -> list[str]:
 
 
 def test_steps_are_labelled_by_hand() -> None:
-    own = {name for module in (calls, curate, dedup, parallelism, provenance, shuffle) for name in dir(module)} | {"decide", "always", "join", "check"}
+    own = {name for module in (calls, curate, dedup, parallelism, provenance, shuffle) for name in dir(module)} | {
+        "decide",
+        "always",
+        "join",
+        "check",
+    }
     for buckets in (1, 3):
         for path in labels(buckets):
             name = path.split("/")[-1]

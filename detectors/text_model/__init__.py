@@ -1,0 +1,1 @@
+"""Text models: canonical text, stylometry, hashed n-grams, and the members that score them."""
