@@ -184,7 +184,6 @@ class Reference(NamedTuple):
     method: int  # index into METHODS
     level: int  # index into LEVELS; -1 without controls
     controls: int  # number of them at that level
-    drift: float  # z; newest year less the years before it, where that is beyond chance, else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +243,7 @@ class Calibrator:
         if not found or head not in self.calibration.heads:
             return _nothing(len(values))
         table = np.array([tuple(r) for r in found if r is not None], dtype=np.float64)[strata.codes]
-        mean, sd, threshold, method, level, controls = table.T[:6]
+        mean, sd, threshold, method, level, controls = table.T
         u = (values - mean) / sd
         none = np.isnan(values)
         fitted = self.calibration.heads[head]
@@ -280,12 +279,12 @@ def reference_of(head: HeadCalibration, matches: list[Match]) -> Reference:
     for level, histogram in matches:
         if histogram.n >= MIN_CONFORMAL:
             mean, sd = shrunk_location(head, [Match(level, histogram)])
-            return Reference(mean, sd, conformal_threshold(histogram), CONFORMAL, level, histogram.n, 0.0)
+            return Reference(mean, sd, conformal_threshold(histogram), CONFORMAL, level, histogram.n)
     for place, (level, histogram) in enumerate(matches):
         if histogram.n >= MIN_SHRUNK:
             mean, sd = shrunk_location(head, matches[place:])
-            return Reference(mean, sd, shrunk_threshold(head, mean, sd, histogram), SHRUNK, level, histogram.n, 0.0)
-    return Reference(head.mean, head.sd, head.margin_threshold, MARGIN, -1, 0, 0.0)
+            return Reference(mean, sd, shrunk_threshold(head, mean, sd, histogram), SHRUNK, level, histogram.n)
+    return Reference(head.mean, head.sd, head.margin_threshold, MARGIN, -1, 0)
 
 
 def conformal_threshold(controls: Histogram, alpha: float = ALPHA) -> float:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from detectors.calibration import ALPHA, NATS_CAP, Calibration, CalibrationError, Curve, HeadCalibration
 from detectors.prevalence import bounded_score
@@ -45,17 +46,21 @@ MIN_TPR = 0.15  # of a head that gives verdicts, with controls, mean over source
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Scores (z) of one source left out, and of human calibration text of the sources that its model was trained on."""
+    """Scores (z) of one source left out, and of human calibration text of the sources that its model was trained on.
+
+    `generators` names the generator of every machine text.
+    """
 
     name: str
     human: Float
     machine: Float
+    generators: npt.NDArray[np.str_]
     pooled_human: Float
 
 
 def read_sources(rows: Iterable[Mapping[str, Any]], head: str) -> list[Source]:
     """Sources of a head (key of SCORE_COLUMNS) with MIN_TEXTS human texts, by name."""
-    sides: dict[tuple[str, str, str], tuple[list[float], list[float]]] = {}
+    sides: dict[tuple[str, str, str], tuple[list[float], list[float], list[str]]] = {}
     pooled: dict[str, list[float]] = {}
     held = list(rows)
     large = _large_domains(held, head)
@@ -71,10 +76,19 @@ def read_sources(rows: Iterable[Mapping[str, Any]], head: str) -> list[Source]:
             continue
         key = _key(row)
         key = key if key in large else (*key[:2], "")
-        sides.setdefault(key, ([], []))[0 if human else 1].append(row["z"])
+        texts = sides.setdefault(key, ([], [], []))
+        texts[0 if human else 1].append(row["z"])
+        if not human:
+            texts[2].append(row.get("generator") or "")
     return [
-        Source(" ".join(filter(None, key)), np.array(human), np.array(machine), np.array(pooled.get(key[0], [])))
-        for key, (human, machine) in sorted(sides.items())
+        Source(
+            " ".join(filter(None, key)),
+            np.array(human),
+            np.array(machine),
+            np.array(generators, dtype=np.str_),
+            np.array(pooled.get(key[0], [])),
+        )
+        for key, (human, machine, generators) in sorted(sides.items())
         if len(human) >= MIN_TEXTS
     ]
 
