@@ -1,9 +1,10 @@
 """What dated controls make of text-model scores: thresholds, hosts, calibration error and shares, on sources left out.
 
-    python benchmarks/provenance.py SCORES.jsonl... [--head ai_text] [--draws 60] [--offset 0.13] [--json FILE]
+    python benchmarks/provenance.py SCORES.jsonl... [--head ai_text] [--draws 60] [--offset 0.2] [--json FILE]
 
-SCORES is what `headwater detectors evaluate --scores FILE` writes. Every figure of a source uses a calibration that was
-fitted without that source and domain, and controls that are not scored. Seeds are fixed.
+SCORES is what `headwater detectors evaluate --scores FILE` writes. Every figure of a source uses a calibration fitted
+without that source (without its domain, where fewer than two sources with machine text are left), and controls that are
+not scored. Seeds are fixed.
 """
 
 from __future__ import annotations
@@ -287,6 +288,10 @@ def main() -> None:
     sources = read_sources(scores, a.head)
 
     def others(source: Source) -> list[Source]:
+        """Without the whole source; where too little is left, without its domain."""
+        left = [other for other in sources if other.source != source.source]
+        if len({other.source for other in left if len(other.machine) >= MIN_TEXTS}) > 1:
+            return left
         kind = source.name.partition(" ")[2]
         return [other for other in sources if other.name.partition(" ")[2] != kind]
 

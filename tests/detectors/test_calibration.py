@@ -182,7 +182,7 @@ def test_heads_that_cannot_tell_give_no_verdicts() -> None:
 
 def test_small_domains_of_a_source_are_one_source() -> None:
     rows = [{**row, "domain": f"d{i % 3}"} for i, row in enumerate(score_rows(sources=2, texts=300))]
-    assert [source.name for source in read_sources(rows, "ai_text")] == ["s0 s0", "s1 s1"]
+    assert [source.name for source in read_sources(rows, "ai_text")] == ["s0 s0 eng", "s1 s1 eng"]
     assert len(read_sources(score_rows(sources=2, texts=99), "ai_text")) == 0
 
 
