@@ -37,6 +37,9 @@ ALPHA = 0.01  # share of human text that may lie beyond a threshold
 MIN_CONFORMAL = 200
 MIN_SHRUNK = 25
 TAIL_CONTROLS = 100
+# Heads that dated controls are controls for. Of machine given translated they are not: its human side is what people
+# translated, and most old text is original.
+CONTROLLED = ("ai_text", "raw_text", "translation")
 NATS_CAP = 3.0  # one soft signal is worth a factor of 20 at most
 METHODS = ("none", "margin", "shrunk", "conformal")
 NONE, MARGIN, SHRUNK, CONFORMAL = range(4)
@@ -244,7 +247,8 @@ class Calibrator:
         if head not in self.calibration.heads:
             return None
         if key not in self._references:
-            matches = [] if self.controls is None else self.controls.matches(*key)
+            known = self.controls if head in CONTROLLED else None
+            matches = [] if known is None else known.matches(*key)
             self._references[key] = reference_of(self.calibration.heads[head], matches)
         return self._references[key]
 

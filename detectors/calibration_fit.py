@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +34,7 @@ MACHINE_SIDE = {
     "translation": ("mt", "human_translation"),
     "machine_translation": ("mt",),
 }
+IN_SOURCE = ":document"  # folds that leave documents out and not their source: nothing for a calibration
 MIN_TEXTS = 100  # of one side, for a source to count
 MIN_DOMAIN = 200  # human texts, for a domain to be a source of its own; the other domains of a source are one
 MARGINS = tuple(round(0.1 * i, 1) for i in range(16))  # z
@@ -43,6 +44,8 @@ WORST_WITHOUT = 0.03  # false-positive rate of the worst source that the margin 
 DRAWS = 60
 KNOTS = np.round(np.arange(-3.0, 6.01, 0.25), 2)
 MIN_TPR = 0.15  # of a head that gives verdicts, with controls, mean over sources
+# People translate too, and original and translated text differ by topic: no document is judged by these heads alone.
+VERDICT_HEADS = ("ai_text", "raw_text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ def read_sources(rows: Iterable[Mapping[str, Any]], head: str) -> list[Source]:
         for row in rows
         if HEADS.get(row["head"], row["head"]) == head
         and not row.get("attack")
+        and not row["fold"].endswith(IN_SOURCE)
         and row["label"] in HUMAN_SIDE[head] + MACHINE_SIDE[head]
     ]
     tests = [row for row in own if row.get("part", "test") == "test"]
@@ -124,7 +128,9 @@ def fit_calibration(
     for head in HUMAN_SIDE:
         sources = read_sources(held, head)
         if sum(len(s.machine) >= MIN_TEXTS for s in sources) >= 2:
-            heads[head] = fit_head(sources, seed)
+            fitted = fit_head(sources, seed)
+            verdicts = fitted.gives_verdicts and head in VERDICT_HEADS
+            heads[head] = replace(fitted, gives_verdicts=verdicts)
     if not heads:
         raise CalibrationError(f"no head has two sources with {MIN_TEXTS} human and {MIN_TEXTS} machine texts")
     return Calibration(heads, dict(models or {}), fitted_on)

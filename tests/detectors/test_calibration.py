@@ -30,7 +30,7 @@ from detectors.calibration import (
     shrunk_location,
 )
 from detectors.calibration_fit import fit_calibration, fit_curve, fit_head, read_sources
-from detectors.controls import Match
+from detectors.controls import ControlSet, Match
 from detectors.strata import SCORE_COLUMNS, Histogram, Strata
 
 
@@ -178,6 +178,26 @@ def test_heads_that_cannot_tell_give_no_verdicts() -> None:
     assert not weak.gives_verdicts
     assert max(weak.with_controls.nats) < 1.5
     assert FITTED.heads["ai_text"].gives_verdicts
+
+
+def test_translation_heads_never_give_verdicts_and_machine_given_translated_has_no_controls() -> None:
+    side = {"human": "human_original", "ai": "mt"}
+    rows = [{**row, "head": "translated", "label": side[row["label"]]} for row in score_rows(gap=2.0)]
+    side = {"human": "human_translation", "ai": "mt"}
+    rows += [{**row, "head": "machine", "label": side[row["label"]]} for row in score_rows(gap=2.0)]
+    fitted = fit_calibration(rows)
+    assert [head.gives_verdicts for head in fitted.heads.values()] == [False, False]
+    cells = controls_of(np.zeros(300)).cells
+    both = {cell._replace(head=head): h for cell, h in cells.items() for head in fitted.heads}
+    calibrator = Calibrator(fitted, ControlSet({}, cells=both))
+    methods = [calibrator(head, np.zeros(1), strata_of(1)).method[0] for head in ("translation", "machine_translation")]
+    assert methods == [CONFORMAL, MARGIN]
+
+
+def test_folds_within_a_source_are_left_out() -> None:
+    rows = score_rows()
+    inside = [{**row, "fold": "eng:document", "z": row["z"] + 5} for row in rows]
+    assert fit_calibration(rows + inside).to_json() == FITTED.to_json()
 
 
 def test_small_domains_of_a_source_are_one_source() -> None:
