@@ -37,8 +37,9 @@ ALPHA = 0.01  # share of human text that may lie beyond a threshold
 MIN_CONFORMAL = 200
 MIN_SHRUNK = 25
 TAIL_CONTROLS = 100
-# Heads that dated controls are controls for. Of machine given translated they are not: its human side is what people
-# translated, and most old text is original.
+# Heads whose nats are fitted against the kind of text that dated controls are. Of machine given translated they are
+# not: its human side is what people translated, and most old text is original. (For the mean over a host's pages old
+# hosts are controls all the same: they say how human hosts differ.)
 CONTROLLED = ("ai_text", "raw_text", "translation")
 NATS_CAP = 3.0  # one soft signal is worth a factor of 20 at most
 METHODS = ("none", "margin", "shrunk", "conformal")
@@ -247,8 +248,7 @@ class Calibrator:
         if head not in self.calibration.heads:
             return None
         if key not in self._references:
-            known = self.controls if head in CONTROLLED else None
-            matches = [] if known is None else known.matches(*key)
+            matches = [] if self.controls is None else self.controls.matches(*key)
             self._references[key] = reference_of(self.calibration.heads[head], matches)
         return self._references[key]
 
@@ -263,8 +263,9 @@ class Calibrator:
         u = (values - mean) / sd
         none = np.isnan(values)
         fitted = self.calibration.heads[head]
-        position = fitted.position(values, mean, sd)
-        nats = np.where(method >= SHRUNK, fitted.with_controls(position), fitted.alone(position))
+        nats = fitted.alone(fitted.position(values, fitted.mean, fitted.sd))
+        if head in CONTROLLED:
+            nats = np.where(method >= SHRUNK, fitted.with_controls(fitted.position(values, mean, sd)), nats)
         with np.errstate(invalid="ignore"):
             beyond = values > threshold
         return Calibrated(

@@ -180,18 +180,23 @@ def test_heads_that_cannot_tell_give_no_verdicts() -> None:
     assert FITTED.heads["ai_text"].gives_verdicts
 
 
-def test_translation_heads_never_give_verdicts_and_machine_given_translated_has_no_controls() -> None:
+def test_translation_heads_give_no_verdicts_and_nats_of_machine_given_translated_need_no_controls() -> None:
     side = {"human": "human_original", "ai": "mt"}
     rows = [{**row, "head": "translated", "label": side[row["label"]]} for row in score_rows(gap=2.0)]
     side = {"human": "human_translation", "ai": "mt"}
     rows += [{**row, "head": "machine", "label": side[row["label"]]} for row in score_rows(gap=2.0)]
     fitted = fit_calibration(rows)
     assert [head.gives_verdicts for head in fitted.heads.values()] == [False, False]
-    cells = controls_of(np.zeros(300)).cells
+    cells = controls_of(np.full(300, 0.6)).cells
     both = {cell._replace(head=head): h for cell, h in cells.items() for head in fitted.heads}
     calibrator = Calibrator(fitted, ControlSet({}, cells=both))
-    methods = [calibrator(head, np.zeros(1), strata_of(1)).method[0] for head in ("translation", "machine_translation")]
-    assert methods == [CONFORMAL, MARGIN]
+    z = np.array([1.0])
+    for head in ("translation", "machine_translation"):
+        fitted_head = fitted.heads[head]
+        found = calibrator(head, z, strata_of(1))
+        own = fitted_head.alone(fitted_head.position(z, fitted_head.mean, fitted_head.sd))
+        assert found.method[0] == CONFORMAL
+        assert (found.nats[0] == own[0]) == (head == "machine_translation")
 
 
 def test_folds_within_a_source_are_left_out() -> None:
