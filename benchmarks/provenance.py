@@ -1,9 +1,10 @@
 """What dated controls make of text-model scores: thresholds, hosts, calibration error and shares, on sources left out.
 
-    python benchmarks/provenance.py SCORES.jsonl... [--head ai_text] [--draws 60] [--offset 0.13] [--json FILE]
+    python benchmarks/provenance.py SCORES.jsonl... [--head ai_text] [--draws 60] [--offset 0.2] [--json FILE]
 
-SCORES is what `headwater detectors evaluate --scores FILE` writes. Every figure of a source uses a calibration that was
-fitted without that source and domain, and controls that are not scored. Seeds are fixed.
+SCORES is what `headwater detectors evaluate --scores FILE` writes. Every figure of a source uses a calibration fitted
+without that source (without its domain, where fewer than two sources with machine text are left), and controls that are
+not scored. Seeds are fixed.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ def hosts(
     """Hosts of n pages: k controls of the stratum, host offsets of sd `offset` (z) added by simulation.
 
     The offset variance is estimated on DATED_HOSTS simulated hosts of 2 to 20 pages from one half of the human texts;
-    hosts to be judged draw on the other half. Texts are drawn with replacement, those of a machine from all generators.
+    hosts to be judged draw on the other half, with replacement. A machine's host has one generator.
     """
     rows: list[Row] = []
     for n in PAGES:
@@ -194,12 +195,13 @@ def _judge_drawn(
     effects = offset * rng.standard_normal(DATED_HOSTS)
     offsets = estimate_offsets(sum_by_host(owner, rng.choice(dated, len(owner)) + effects[owner] - reference.mean))
 
-    def judge(texts: Float) -> tuple[Float, float]:
-        d = rng.choice(texts, (200, n)) + offset * rng.standard_normal((200, 1)) - reference.mean
+    def judge(kinds: list[Float]) -> tuple[Float, float]:
+        pages = np.stack([rng.choice(kinds[rng.integers(len(kinds))], n) for _ in range(200)])
+        d = pages + offset * rng.standard_normal((200, 1)) - reference.mean
         sums = sum_by_host(np.repeat(np.arange(200), n), d.ravel())
         return sums.mean, float(judge_hosts(sums, offsets, fitted, len(controls)).is_beyond.mean())
 
-    return judge(rest), judge(source.machine)
+    return judge([rest]), judge([source.machine[source.generators == name] for name in np.unique(source.generators)])
 
 
 def prevalence(
@@ -277,13 +279,19 @@ def main() -> None:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--head", default="ai_text")
     parser.add_argument("--draws", type=int, default=60)
-    parser.add_argument("--offset", type=float, default=0.13, help="sd of host offsets, in z")
+    parser.add_argument(
+        "--offset", type=float, default=0.2, help="sd of host offsets, in z: 0.2 is that of 115 hosts of old web pages"
+    )
     parser.add_argument("--json", type=Path, help="also write all figures here")
     a = parser.parse_args()
     scores = [json.loads(line) for file in a.files for line in file.read_text(encoding="utf-8").splitlines()]
     sources = read_sources(scores, a.head)
 
     def others(source: Source) -> list[Source]:
+        """Without the whole source; where too little is left, without its domain."""
+        left = [other for other in sources if other.source != source.source]
+        if len({other.source for other in left if len(other.machine) >= MIN_TEXTS}) > 1:
+            return left
         kind = source.name.partition(" ")[2]
         return [other for other in sources if other.name.partition(" ")[2] != kind]
 
@@ -292,7 +300,7 @@ def main() -> None:
         "thresholds": thresholds(a.head, sources, fits, a.draws),
         "calibration": calibration(a.head, sources, fits, max(5, a.draws // 4), PRIOR),
         "hosts": [
-            row for offset in (0.0, a.offset, 2 * a.offset) for row in hosts(a.head, sources, fits, a.draws, offset)
+            row for offset in (0.0, a.offset, 1.5 * a.offset) for row in hosts(a.head, sources, fits, a.draws, offset)
         ],
         "prevalence": prevalence(a.head, sources, fits, a.draws),
     }

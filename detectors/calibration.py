@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from detectors.api import digest_of
 from detectors.controls import ControlSet, Match
@@ -35,6 +36,11 @@ Bool = npt.NDArray[np.bool_]
 ALPHA = 0.01  # share of human text that may lie beyond a threshold
 MIN_CONFORMAL = 200
 MIN_SHRUNK = 25
+TAIL_CONTROLS = 100
+# Heads whose nats are fitted against the kind of text that dated controls are. Of machine given translated they are
+# not: its human side is what people translated, and most old text is original. (For the mean over a host's pages old
+# hosts are controls all the same: they say how human hosts differ.)
+CONTROLLED = ("ai_text", "raw_text", "translation")
 NATS_CAP = 3.0  # one soft signal is worth a factor of 20 at most
 METHODS = ("none", "margin", "shrunk", "conformal")
 NONE, MARGIN, SHRUNK, CONFORMAL = range(4)
@@ -67,11 +73,11 @@ class HeadCalibration:
 
     mean, sd: human text of a source, averaged over sources (z). mean_sd, sd_ratio: how far the sources' means lie apart
     (z), and the sd of the log of their sds. threshold: pooled 1 % threshold (z). margin: z beyond it that a verdict
-    without controls needs. tail: threshold of a shrunk fit in its sd. with_controls, alone: nats by `position`, with
-    mean and sd of controls of the stratum, and with mean and sd of all sources. gap, gap_sd: mean of machine text less
-    that of human text of its source, and its sd over sources (z). slope, slope_sd: the same for the bounded score of
-    `detectors.prevalence`. gives_verdicts: whether this head alone may call a document machine-made. figures: what was
-    measured on sources left out, by name.
+    without controls needs. tail: threshold of a shrunk fit on TAIL_CONTROLS controls, in its sd. with_controls, alone:
+    nats by `position`, with mean and sd of controls of the stratum, and with mean and sd of all sources. gap, gap_sd:
+    mean of machine text less that of human text of its source, and its sd over sources (z). slope, slope_sd: the same
+    for the bounded score of `detectors.prevalence`. gives_verdicts: whether this head alone may call a document
+    machine-made. figures: what was measured on sources left out, by name.
     """
 
     mean: float
@@ -99,6 +105,16 @@ class HeadCalibration:
         """
         position: Float = (z - mean) / np.sqrt(sd * self.sd)
         return position
+
+    @property
+    def mean_weight(self) -> float:
+        """Controls that the reference's mean is worth: variance within sources over that of their means."""
+        return self.sd**2 / max(self.mean_sd, 1e-3) ** 2
+
+    @property
+    def variance_weight(self) -> float:
+        """Controls that the reference's variance is worth; the log of a variance of n normal values varies by 2 / n."""
+        return 0.5 / max(self.sd_ratio, 1e-2) ** 2
 
     @property
     def margin_threshold(self) -> float:
@@ -184,7 +200,6 @@ class Reference(NamedTuple):
     method: int  # index into METHODS
     level: int  # index into LEVELS; -1 without controls
     controls: int  # number of them at that level
-    drift: float  # z; newest year less the years before it, where that is beyond chance, else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,12 +259,13 @@ class Calibrator:
         if not found or head not in self.calibration.heads:
             return _nothing(len(values))
         table = np.array([tuple(r) for r in found if r is not None], dtype=np.float64)[strata.codes]
-        mean, sd, threshold, method, level, controls = table.T[:6]
+        mean, sd, threshold, method, level, controls = table.T
         u = (values - mean) / sd
         none = np.isnan(values)
         fitted = self.calibration.heads[head]
-        position = fitted.position(values, mean, sd)
-        nats = np.where(method >= SHRUNK, fitted.with_controls(position), fitted.alone(position))
+        nats = fitted.alone(fitted.position(values, fitted.mean, fitted.sd))
+        if head in CONTROLLED:
+            nats = np.where(method >= SHRUNK, fitted.with_controls(fitted.position(values, mean, sd)), nats)
         with np.errstate(invalid="ignore"):
             beyond = values > threshold
         return Calibrated(
@@ -280,12 +296,12 @@ def reference_of(head: HeadCalibration, matches: list[Match]) -> Reference:
     for level, histogram in matches:
         if histogram.n >= MIN_CONFORMAL:
             mean, sd = shrunk_location(head, [Match(level, histogram)])
-            return Reference(mean, sd, conformal_threshold(histogram), CONFORMAL, level, histogram.n, 0.0)
+            return Reference(mean, sd, conformal_threshold(histogram), CONFORMAL, level, histogram.n)
     for place, (level, histogram) in enumerate(matches):
         if histogram.n >= MIN_SHRUNK:
             mean, sd = shrunk_location(head, matches[place:])
-            return Reference(mean, sd, shrunk_threshold(head, mean, sd, histogram), SHRUNK, level, histogram.n, 0.0)
-    return Reference(head.mean, head.sd, head.margin_threshold, MARGIN, -1, 0, 0.0)
+            return Reference(mean, sd, shrunk_threshold(head, mean, sd, histogram), SHRUNK, level, histogram.n)
+    return Reference(head.mean, head.sd, head.margin_threshold, MARGIN, -1, 0)
 
 
 def conformal_threshold(controls: Histogram, alpha: float = ALPHA) -> float:
@@ -299,27 +315,27 @@ def shrunk_threshold(head: HeadCalibration, mean: float, sd: float, controls: Hi
 
     The fit wastes nothing where human scores are near normal, the order statistic holds where they are not.
     """
-    fitted = mean + head.tail * sd
+    fitted = mean + head.tail * _spread(head, controls.n) / _spread(head, TAIL_CONTROLS) * sd
     exact = conformal_threshold(controls)
     weight = min(1.0, controls.n / MIN_CONFORMAL)
     return fitted if math.isinf(exact) else (1 - weight) * fitted + weight * exact
 
 
-def shrunk_location(head: HeadCalibration, matches: list[Match]) -> tuple[float, float]:
-    """Mean and sd of a stratum: its controls, shrunk to the coarser levels in turn and at last to the reference.
+def _spread(head: HeadCalibration, n: int) -> float:
+    """How far a new value may lie, in the sd of a shrunk fit on n values: mean and sd have errors of their own."""
+    return math.sqrt(1 + 1 / n) * float(stats.t.ppf(1 - ALPHA, n - 1 + head.variance_weight))
 
-    Pseudo-counts are those of a normal model: sd^2 / mean_sd^2 for the mean, 2 / (2 sd_ratio)^2 for the variance.
-    """
+
+def shrunk_location(head: HeadCalibration, matches: list[Match]) -> tuple[float, float]:
+    """Mean and sd of a stratum: its controls, shrunk to the coarser levels in turn and at last to the reference."""
     mean, variance = head.mean, head.sd**2
-    weight_mean = variance / max(head.mean_sd, 1e-3) ** 2
-    weight_variance = 0.5 / max(head.sd_ratio, 1e-2) ** 2
     for _, histogram in reversed(matches):
         n = histogram.n
         if n == 0:
             continue
         own = histogram.variance() if n > 1 else variance
-        mean = (n * histogram.mean() + weight_mean * mean) / (n + weight_mean)
-        variance = ((n - 1) * own + weight_variance * variance) / (n - 1 + weight_variance)
+        mean = (n * histogram.mean() + head.mean_weight * mean) / (n + head.mean_weight)
+        variance = ((n - 1) * own + head.variance_weight * variance) / (n - 1 + head.variance_weight)
     return mean, math.sqrt(variance)
 
 

@@ -1,8 +1,8 @@
 """Fit a calibration on out-of-source scores: every figure comes from sources that the scoring model was not trained on.
 
-Rows are those that `headwater detectors evaluate --scores` writes: `head`, `fold`, `part` (`test`: of the source left
-out; `cal`: held-out text of the training sources), `source`, `domain`, `label`, `generator`, `attack`, `language`,
-`words`, `z`. A source here is a fold, source and domain. Attacked rows are left out.
+Rows are those that `headwater detectors evaluate --scores` writes: `head`, `fold`, `part` (`test` or absent: of the
+source left out; `cal`: held-out text of the training sources), `source`, `domain`, `label`, `generator`, `attack`,
+`language`, `words`, `z`. A source here is a fold, source, domain and language. Attacked rows are left out.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from detectors.calibration import ALPHA, NATS_CAP, Calibration, CalibrationError, Curve, HeadCalibration
+from detectors.calibration import ALPHA, NATS_CAP, TAIL_CONTROLS, Calibration, CalibrationError, Curve, HeadCalibration
 from detectors.prevalence import bounded_score
 from detectors.strata import Float
 
@@ -33,66 +34,85 @@ MACHINE_SIDE = {
     "translation": ("mt", "human_translation"),
     "machine_translation": ("mt",),
 }
+IN_SOURCE = ":document"  # folds that leave documents out and not their source: nothing for a calibration
 MIN_TEXTS = 100  # of one side, for a source to count
 MIN_DOMAIN = 200  # human texts, for a domain to be a source of its own; the other domains of a source are one
-MARGINS = tuple(round(0.1 * i, 1) for i in range(4, 16))  # z
+MARGINS = tuple(round(0.1 * i, 1) for i in range(16))  # z
+# Least margin where the threshold is that of training sources, whose human text scores lower than that of others.
+TRAINING_MARGIN = 0.4
 WORST_WITHOUT = 0.03  # false-positive rate of the worst source that the margin is chosen for
-CONTROLS = 100  # controls in a draw, when the tail and the curve are fitted
 DRAWS = 60
 KNOTS = np.round(np.arange(-3.0, 6.01, 0.25), 2)
 MIN_TPR = 0.15  # of a head that gives verdicts, with controls, mean over sources
+# People translate too, and original and translated text differ by topic: no document is judged by these heads alone.
+VERDICT_HEADS = ("ai_text", "raw_text")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Scores (z) of one source left out, and of human calibration text of the sources that its model was trained on."""
+    """Scores (z) of one source left out, and of human calibration text of the sources that its model was trained on.
+
+    `name` is fold, source, domain and language; `generators` names the generator of every machine text.
+    """
 
     name: str
+    source: str
     human: Float
     machine: Float
+    generators: npt.NDArray[np.str_]
     pooled_human: Float
 
 
 def read_sources(rows: Iterable[Mapping[str, Any]], head: str) -> list[Source]:
     """Sources of a head (key of SCORE_COLUMNS) with MIN_TEXTS human texts, by name."""
-    sides: dict[tuple[str, str, str], tuple[list[float], list[float]]] = {}
-    pooled: dict[str, list[float]] = {}
-    held = list(rows)
-    large = _large_domains(held, head)
-    for row in held:
-        if HEADS.get(row["head"], row["head"]) != head or row.get("attack"):
-            continue
-        human = row["label"] in HUMAN_SIDE[head]
-        if not human and row["label"] not in MACHINE_SIDE[head]:
-            continue
-        if row.get("part", "test") != "test":
-            if human:
-                pooled.setdefault(row["fold"], []).append(row["z"])
-            continue
+    own = [
+        row
+        for row in rows
+        if HEADS.get(row["head"], row["head"]) == head
+        and not row.get("attack")
+        and not row["fold"].endswith(IN_SOURCE)
+        and row["label"] in HUMAN_SIDE[head] + MACHINE_SIDE[head]
+    ]
+    tests = [row for row in own if row.get("part", "test") == "test"]
+    counts = Counter(_key(row) for row in tests if row["label"] in HUMAN_SIDE[head])
+    sides: dict[_Key, tuple[list[float], list[float], list[str]]] = {}
+    for row in tests:
         key = _key(row)
-        key = key if key in large else (*key[:2], "")
-        sides.setdefault(key, ([], []))[0 if human else 1].append(row["z"])
+        key = key if counts[key] >= MIN_DOMAIN else key._replace(domain="")
+        human, machine, generators = sides.setdefault(key, ([], [], []))
+        if row["label"] in HUMAN_SIDE[head]:
+            human.append(row["z"])
+        else:
+            machine.append(row["z"])
+            generators.append(row.get("generator") or "")
+    pooled: dict[str, list[float]] = {}
+    for row in own:
+        if row.get("part", "test") != "test" and row["label"] in HUMAN_SIDE[head]:
+            pooled.setdefault(row["fold"], []).append(row["z"])
     return [
-        Source(" ".join(filter(None, key)), np.array(human), np.array(machine), np.array(pooled.get(key[0], [])))
-        for key, (human, machine) in sorted(sides.items())
+        Source(
+            " ".join(filter(None, key)),
+            key.source,
+            np.array(human),
+            np.array(machine),
+            np.array(generators, dtype=np.str_),
+            np.array(pooled.get(key.fold, [])),
+        )
+        for key, (human, machine, generators) in sorted(sides.items())
         if len(human) >= MIN_TEXTS
     ]
 
 
-def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    return row["fold"], row["source"].partition(":")[0], row.get("domain") or ""
+class _Key(NamedTuple):
+    fold: str
+    source: str
+    domain: str
+    language: str
 
 
-def _large_domains(rows: Sequence[Mapping[str, Any]], head: str) -> set[tuple[str, str, str]]:
-    counts = Counter(
-        _key(row)
-        for row in rows
-        if HEADS.get(row["head"], row["head"]) == head
-        and row.get("part", "test") == "test"
-        and row["label"] in HUMAN_SIDE[head]
-        and not row.get("attack")
-    )
-    return {key for key, count in counts.items() if count >= MIN_DOMAIN}
+def _key(row: Mapping[str, Any]) -> _Key:
+    language = (row.get("language") or "").partition("_")[0]
+    return _Key(row["fold"], row["source"].partition(":")[0], row.get("domain") or "", language)
 
 
 def fit_calibration(
@@ -108,7 +128,9 @@ def fit_calibration(
     for head in HUMAN_SIDE:
         sources = read_sources(held, head)
         if sum(len(s.machine) >= MIN_TEXTS for s in sources) >= 2:
-            heads[head] = fit_head(sources, seed)
+            fitted = fit_head(sources, seed)
+            verdicts = fitted.gives_verdicts and head in VERDICT_HEADS
+            heads[head] = replace(fitted, gives_verdicts=verdicts)
     if not heads:
         raise CalibrationError(f"no head has two sources with {MIN_TEXTS} human and {MIN_TEXTS} machine texts")
     return Calibration(heads, dict(models or {}), fitted_on)
@@ -124,9 +146,8 @@ def fit_head(sources: Sequence[Source], seed: int = 0) -> HeadCalibration:
     mean_sd = math.sqrt(max(float(means.var(ddof=1)) - noise, 1e-4)) if len(means) > 1 else sd
     sd_ratio = max(float(np.log(sds).std(ddof=1)), 0.05) if len(sds) > 1 else 0.2
     pooled = [s.pooled_human for s in sources if len(s.pooled_human)]
-    every = np.concatenate(pooled or [s.human for s in sources])
-    threshold = float(np.quantile(every, 1 - ALPHA))
-    margin = _margin(sources, threshold)
+    threshold = float(np.quantile(np.concatenate(pooled), 1 - ALPHA)) if pooled else _pooled_threshold(sources)
+    margin = _margin(sources, threshold, TRAINING_MARGIN if pooled else 0.0)
     gaps = np.array([s.machine.mean() - s.human.mean() for s in both])
     tail = _tail([s.human for s in sources], mean, sd, mean_sd, sd_ratio, seed)
     own_places = [_positions(s, float(s.human.mean()), float(s.human.std(ddof=1)), sd) for s in both]
@@ -146,6 +167,7 @@ def fit_head(sources: Sequence[Source], seed: int = 0) -> HeadCalibration:
         "margin_fpr_worst": float(np.max(beyond)),
         "margin_tpr_mean": float(np.mean(caught)),
         "own_threshold_tpr_mean": float(np.mean(own)),
+        **{f"margin_fpr {s.name}": rate for s, rate in zip(sources, beyond, strict=True)},
     }
     return HeadCalibration(
         mean=mean,
@@ -172,10 +194,19 @@ def _positions(source: Source, mean: float, sd: float, reference_sd: float) -> t
     return (source.human - mean) / unit, (source.machine - mean) / unit
 
 
-def _margin(sources: Sequence[Source], threshold: float) -> float:
+def _pooled_threshold(sources: Sequence[Source]) -> float:
+    """z that ALPHA of human text exceeds, sources of equal weight."""
+    z = np.concatenate([s.human for s in sources])
+    weights = np.concatenate([np.full(len(s.human), 1 / len(s.human)) for s in sources])
+    order = np.argsort(z, kind="stable")
+    place = int(np.searchsorted(np.cumsum(weights[order]), (1 - ALPHA) * len(sources)))
+    return float(z[order][min(place, len(z) - 1)])
+
+
+def _margin(sources: Sequence[Source], threshold: float, least: float) -> float:
     """The smallest margin (z) at which no source left out has more than WORST_WITHOUT false positives."""
     for margin in MARGINS:
-        if max(float((s.human > threshold + margin).mean()) for s in sources) <= WORST_WITHOUT:
+        if margin >= least and max(float((s.human > threshold + margin).mean()) for s in sources) <= WORST_WITHOUT:
             return margin
     return MARGINS[-1]
 
@@ -187,7 +218,7 @@ def _tail(humans: Sequence[Float], mean: float, sd: float, mean_sd: float, sd_ra
     for human in humans:
         for _ in range(DRAWS):
             order = generator.permutation(len(human))
-            n = min(CONTROLS, len(human) // 2)
+            n = min(TAIL_CONTROLS, len(human) // 2)
             drawn, rest = human[order[:n]], human[order[n:]]
             weight = (sd / mean_sd) ** 2
             weight_variance = 0.5 / sd_ratio**2

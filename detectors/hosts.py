@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from detectors.calibration import ALPHA, Bool, Calibrator, HeadCalibration
+from detectors.calibration import ALPHA, MIN_CONFORMAL, Bool, Calibrator, HeadCalibration
 from detectors.controls import FIXED_POINT, HostKey, HostSum, order_of
 from detectors.strata import Float, Int
 
@@ -52,14 +52,24 @@ class HostSums:
 
 @dataclass(frozen=True, slots=True)
 class Offsets:
-    """How human hosts differ: `between` is the variance of host offsets (z squared; unbiased, so it may be below 0),
-    `error` its standard error, `within` the variance within hosts, `hosts` and `pages` what it was estimated on."""
+    """How human hosts differ.
+
+    between: variance of host offsets (z squared; unbiased, so it may be below 0), and its standard `error`. within:
+    variance within hosts. hosts, pages: what they were estimated on. tail: the standardised mean that ALPHA of human
+    hosts exceed, by order statistic; None with fewer than MIN_CONFORMAL hosts of MIN_PAGES.
+    """
 
     between: float
     error: float
     within: float
     hosts: int
     pages: int
+    tail: float | None = None
+
+    @property
+    def threshold(self) -> float:
+        """Standardised mean beyond which a host is machine-made: `tail`, else Student's t as for normal offsets."""
+        return self.tail if self.tail is not None else float(stats.t.ppf(1 - ALPHA, self.hosts - 1))
 
     @property
     def variance(self) -> float:
@@ -138,7 +148,13 @@ def estimate_offsets(sums: HostSums) -> Offsets | None:
     between = (q - noise) / scale
     residual = a * ((mean - centre) ** 2 - within / n - between)
     error = float(np.sqrt((residual**2).sum())) / scale
-    return Offsets(between, error, within, int(use.sum()), int(n.sum()))
+    offsets = Offsets(between, error, within, int(use.sum()), int(n.sum()))
+    large = n >= MIN_PAGES
+    if int(large.sum()) < MIN_CONFORMAL or offsets.variance + within <= 0:
+        return offsets
+    standardised = np.sort(mean[large] / np.sqrt(_variance(n[large], offsets, np.inf)))
+    rank = math.ceil(round((len(standardised) + 1) * (1 - ALPHA), 9))
+    return replace(offsets, tail=float(standardised[rank - 1]))
 
 
 def judge_hosts(
@@ -161,13 +177,12 @@ def judge_hosts(
     mean = sums.total / n
     variance = _variance(n, offsets, controls)
     standardised = mean / np.sqrt(variance)
-    threshold = float(stats.t.ppf(1 - ALPHA, offsets.hosts - 1))
     nats = _nats(mean, variance, head)
     return HostVerdicts(
         mean=np.where(decided, mean * n / (n + offsets.k), np.nan),
         standardised=np.where(decided, standardised, np.nan),
         nats=np.where(decided, nats, 0.0),
-        is_beyond=decided & (standardised > threshold),
+        is_beyond=decided & (standardised > offsets.threshold),
         is_decided=decided,
     )
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -189,6 +190,7 @@ def _kinds(calibrator: Calibrator, head: str, fitted: HeadCalibration, strata: S
     return kinds, np.array(codes, dtype=np.int64)
 
 
+@lru_cache(maxsize=64)
 def _design_effect(calibrator: Calibrator, head: str, language: str | None) -> float:
     """How many times the variance of a mean over controls exceeds that of as many pages of different hosts (Kish 1965):
     1 + (pages of a host, weighted by pages, - 1) * share of the variance that lies between hosts."""
