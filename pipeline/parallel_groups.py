@@ -59,7 +59,7 @@ PARALLEL = pa.schema(
 MOST_MEMBERS = 50_000
 # Two pages of one language by the estimated Jaccard similarity of their 5-grams: copies and captures of one page are
 # above the first, independent translations of one original below the second, pages of one template between.
-SAME_PAGE = 0.8
+SAME_PAGE = 0.95
 OTHER_WORDS = 0.35
 MOST_COMPARED = 16
 
@@ -113,11 +113,32 @@ class _Component:
     def may_join(self, first: Cluster, second: Cluster) -> bool:
         """Whether no two pages of one language stand in the way of a union."""
         shared = sorted(first.members.keys() & second.members.keys())
+        if shared and self.are_siblings(first, second):
+            return False
         for language in shared:
             pairs = [(a, b) for a in first.members[language] for b in second.members[language]][:MOST_COMPARED]
             if not all(self.agree(a, b) for a, b in pairs):
                 return False
         return True
+
+    def are_siblings(self, first: Cluster, second: Cluster) -> bool:
+        """Whether each side has versions under an address of its own: two documents of one site, however alike."""
+        ours, theirs = (
+            {
+                address
+                for address, languages in self._addresses(cluster).items()
+                if len(languages) > 1 and address is not None
+            }
+            for cluster in (first, second)
+        )
+        return bool(ours and theirs and not ours & theirs)
+
+    def _addresses(self, cluster: Cluster) -> dict[int | None, set[str]]:
+        found: dict[int | None, set[str]] = {}
+        for language, rows in cluster.members.items():
+            for row in rows:
+                found.setdefault(self.address[row], set()).add(language)
+        return found
 
     def groups(self, edges: Sequence[tuple[int, int, int]]) -> Iterator[list[int]]:
         """Rows of each group of two languages or more; `edges` holds (score, row, row)."""
@@ -154,15 +175,14 @@ def resolve_groups(members: pa.Table, edges: pa.Table) -> pa.Table:
     edge_components = np.asarray(edges.column("component"), dtype=np.uint64)
     found: dict[str, list[Any]] = {name: [] for name in PARALLEL.names}
     order = np.argsort(components, kind="stable")
-    ordered = components[order]
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(order) else np.zeros(0, int)
-    for begin, end in zip(starts, np.append(starts[1:], len(order)), strict=True):
-        if end - begin > MOST_MEMBERS:
+    names, starts, counts = np.unique(components[order], return_index=True, return_counts=True)
+    lows = np.searchsorted(edge_components, names, side="left")
+    highs = np.searchsorted(edge_components, names, side="right")
+    for start, count, low, high in zip(starts, counts, lows, highs, strict=True):
+        if count > MOST_MEMBERS:
             continue
-        rows = members.take(pa.array(order[begin:end]))
-        low, high = np.searchsorted(edge_components, [ordered[begin]] * 2, side="left")
-        high = int(np.searchsorted(edge_components, ordered[begin], side="right"))
-        _resolve_component(rows, edges.slice(int(low), high - int(low)), found)
+        rows = members.take(pa.array(order[start : start + count]))
+        _resolve_component(rows, edges.slice(int(low), int(high - low)), found)
     return pa.table([pa.array(found[f.name], f.type) for f in PARALLEL], schema=PARALLEL)
 
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from detectors.machine_translation.parallel_score import ACCEPTED, compare_sketches, score_pairs
 from detectors.machine_translation.parallelism import KINDS
+from pipeline.components import contract
 from pipeline.decide import read_arrow
 from pipeline.dedup import LABELS, ROUNDS, ConnectedComponents, edge_table
 from pipeline.parallel_groups import (
@@ -191,8 +192,6 @@ def find_groups(prepared: pa.Table) -> pa.Table:
     """PARALLEL of one PREPARED table whose references are row numbers: what the transform gives, in one call."""
     edges = score_candidates(prepared, with_left_sketches(prepared, match_pairs(keyed_rows(prepared))))
     left, right = column(edges, "left"), column(edges, "right")
-    from pipeline.components import contract
-
     nodes, roots = contract(left, right)
     own = np.unique(roots)
     labels = pa.table([np.append(nodes, own), np.append(roots, own)], schema=LABELS)
