@@ -63,8 +63,8 @@ SAME_PAGE = 0.95
 OTHER_WORDS = 0.35
 MOST_COMPARED = 16
 
-# What speaks for a page being the original, in nats, by rule. Most of what is translated is written in English (Thompson
-# et al. 2024, section 5); a page that is a month older than all others of its group was there first.
+# What speaks for a page being the original, in nats, by rule. Most of what is translated is written in English
+# (Thompson et al. 2024); a page that is a month older than all others of its group was there first.
 SOURCE_NATS = {IS_DEFAULT: 2.0, SITE_LANGUAGE: 1.5, IS_CANONICAL_TRANSLATION: -1.5, NO_TOKEN: 1.0}
 ENGLISH_NATS = 1.0
 OLDEST_NATS = 0.5

@@ -3,8 +3,8 @@
     keys ─ by key ─ pairs ─ left's shard ─ right's shard ─ scored pairs ─ ConnectedComponents ─ groups
                               (sketch)       (sketch)
 
-Only keys, sketches (at most 450 bytes a page) and verdicts are shuffled, never text. Memory of a worker is bounded: a key
-keeps few rows of a shard, pairs are linear in the pages, and a group is resolved with the sketches of its own members.
+Only keys, sketches (at most 560 bytes a page) and verdicts are shuffled, never text. Memory of a worker is bounded: a
+key keeps few rows of a shard, pairs are linear in the pages, and a group is resolved with the sketches of its members.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ def unique_labels(labels: pa.Table) -> pa.Table:
 class FindParallelGroups(beam.PTransform):  # type: ignore[misc]
     """(shard number, shard name) to (shard number, packed PARALLEL) for the pages that have versions.
 
-    `folder` holds the keys of every shard (`pipeline.parallel_match.prepare_parallel_keys`); `buckets` is how many parts
-    a shuffle has.
+    `folder` holds the keys of every shard (`pipeline.parallel_match.prepare_parallel_keys`); `buckets` is how many
+    parts a shuffle has.
     """
 
     def __init__(self, folder: str, buckets: int, rounds: int = ROUNDS) -> None:
@@ -166,7 +166,9 @@ class FindParallelGroups(beam.PTransform):  # type: ignore[misc]
             | "PairUp" >> beam.FlatMap(pair_up)
         )
         candidates = (
-            {"shards": shards, "pairs": pairs} | "JoinLeft" >> beam.CoGroupByKey() | "AttachLeft" >> beam.FlatMap(attach)
+            {"shards": shards, "pairs": pairs}
+            | "JoinLeft" >> beam.CoGroupByKey()
+            | "AttachLeft" >> beam.FlatMap(attach)
         )
         edges = (
             {"shards": shards, "candidates": candidates}

@@ -35,9 +35,9 @@ from detectors.machine_translation.parallelism import (
 from detectors.provenance import PRIOR, SOFT_CAP_NATS
 
 SECTIONS = {
-    "eng": "Install version {v} with the command apt-get --purge {p}, then set {c}=1 in /etc/{p}.conf and wait {n} seconds.",
-    "deu": "Installieren Sie Version {v} mit dem Befehl apt-get --purge {p}, setzen Sie {c}=1 in /etc/{p}.conf und warten Sie {n} Sekunden.",
-    "rus": "Установите версию {v} командой apt-get --purge {p}, задайте {c}=1 в файле /etc/{p}.conf и подождите {n} секунд.",
+    "eng": "Install version {v} by apt-get --purge {p}, then set {c}=1 in /etc/{p}.conf and wait {n} seconds.",
+    "deu": "Version {v} mit apt-get --purge {p} installieren, {c}=1 in /etc/{p}.conf setzen und {n} Sekunden warten.",
+    "rus": "Установите версию {v} командой apt-get --purge {p}, задайте {c}=1 в /etc/{p}.conf и ждите {n} секунд.",
     "jpn": "コマンド apt-get --purge {p} でバージョン {v} を導入し、/etc/{p}.conf に {c}=1 と書いて {n} 秒待ちます。",
 }
 

@@ -27,6 +27,7 @@ from detectors.features.tokens import tokenise
 from detectors.laws import make_batch
 from detectors.machine_translation.parallelism import Parallelism
 from pipeline.annotate import ShardReport
+from pipeline.decide import read_arrow
 from pipeline.parallel_groups import PARALLEL, source_language
 from pipeline.parallel_match import (
     KEYED,
@@ -37,14 +38,13 @@ from pipeline.parallel_match import (
     prepare_parallel_keys,
 )
 from pipeline.parallelism import FindParallelGroups, find_groups
-from pipeline.decide import read_arrow
 from pipeline.shuffle import unpack
 
 SYLLABLES = {
-    "eng_Latn": "the ing er on at re st com per ble".split(),
-    "deu_Latn": "ung ein sch ver ich gen auf lich keit zu".split(),
-    "spa_Latn": "cion los mente ar que por dad una es do".split(),
-    "rus_Cyrl": "про ние ать ска во ли ста пре ому".split(),
+    "eng_Latn": ["the", "ing", "er", "on", "at", "re", "st", "com", "per", "ble"],
+    "deu_Latn": ["ung", "ein", "sch", "ver", "ich", "gen", "auf", "lich", "keit", "zu"],
+    "spa_Latn": ["cion", "los", "mente", "ar", "que", "por", "dad", "una", "es", "do"],
+    "rus_Cyrl": ["про", "ние", "ать", "ска", "во", "ли", "ста", "пре", "ому"],
     "jpn_Jpan": list("日本語文書設定方法確認利用"),
 }
 LANGUAGES = list(SYLLABLES)
