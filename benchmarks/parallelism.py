@@ -30,6 +30,7 @@ import hashlib
 import json
 import lzma
 import math
+import resource
 import sys
 import time
 from collections import Counter, defaultdict
@@ -53,6 +54,7 @@ from detectors.machine_translation.parallelism import Parallelism
 from detectors.provenance import PRIOR
 from pipeline.annotate import Annotator, ShardReport, StagePlan, annotate_split, read_report
 from pipeline.decide import read_arrow
+from pipeline.host import close_shared_host
 from pipeline.parallel_match import parallel_path, prepare_parallel_keys
 from pipeline.parallelism import FindParallelGroups
 from pipeline.read.sources import list_sources, plan_splits
@@ -116,7 +118,9 @@ def detect(table: pa.Table, is_random: bool) -> tuple[pa.Table, float]:
     return pa.concat_tables(parts), seconds
 
 
-def find(folder: Path, names: list[tuple[int, str]], buckets: int) -> dict[tuple[int, int], dict[str, Any]]:
+def find(
+    folder: Path, names: list[tuple[int, str]], buckets: int, embeddings: bool = False
+) -> dict[tuple[int, int], dict[str, Any]]:
     """Rows of the transform's answer by shard and row."""
     answer = folder / "answer.json"
 
@@ -126,9 +130,15 @@ def find(folder: Path, names: list[tuple[int, str]], buckets: int) -> dict[tuple
 
     with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:
         shards = pipeline | beam.Create(names)
-        groups = shards | FindParallelGroups(str(folder), buckets)
+        groups = shards | FindParallelGroups(str(folder), buckets, embeddings=embeddings)
         _ = groups | beam.combiners.ToList() | beam.Map(keep)
     return {(row["reference"] >> 32, row["reference"] & 0xFFFFFFFF): row for row in json.loads(answer.read_text())}
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process and of its ended children."""
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 def is_translated(page: dict[str, Any]) -> bool:
@@ -227,9 +237,10 @@ def measure_archives(arguments: argparse.Namespace) -> dict[str, Any]:
         languages = prepared.column("language").to_pylist()
         for row, (record, language) in enumerate(zip(table.column("record_id").to_pylist(), languages, strict=True)):
             rows[number, row] = {**truth.get(record, {}), "language": language}
-    began, wall = time.process_time(), time.monotonic()
-    answer = find(working, names, arguments.buckets)
-    spent, wall = time.process_time() - began, time.monotonic() - wall
+    began, wall = cpu_seconds(), time.monotonic()
+    answer = find(working, names, arguments.buckets, arguments.embeddings)
+    close_shared_host()  # so that the time of its children counts
+    spent, wall = cpu_seconds() - began, time.monotonic() - wall
     for place, page in rows.items():
         page["found"] = answer.get(place)
     return {
@@ -305,6 +316,7 @@ def main() -> None:
     parser.add_argument("--pages", type=Path, help="truth by record_id, JSON lines, gzip")
     parser.add_argument("--random-urls", action="store_true", help="replace hosts, paths and named versions")
     parser.add_argument("--buckets", type=int, default=1, help="parts of a shuffle")
+    parser.add_argument("--embeddings", action="store_true", help="decide undecided pairs by sentence embeddings")
     parser.add_argument("--lines", type=Path, help="human translations by line, xz")
     parser.add_argument("--json", type=Path, help="also write the figures there")
     arguments = parser.parse_args()

@@ -37,7 +37,7 @@ _HTTP = [
     pa.field("code", pa.string(), metadata={"description": "failure that left the page without text"}),
     pa.field("message", pa.string(), metadata={"description": "the failure, for people"}),
 ]
-_INTERNAL = ("content_hash", "minhash", "text_bytes")
+_INTERNAL = ("content_hash", "minhash", "text_bytes", "parallel_keys", "parallel_sketch", "parallel_source")
 
 
 def output_schema(kind: Kind, annotator: Annotator) -> pa.Schema:
