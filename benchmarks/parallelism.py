@@ -53,9 +53,8 @@ from detectors.machine_translation.parallel_score import parallel_nats
 from detectors.machine_translation.parallelism import Parallelism
 from detectors.provenance import PRIOR
 from pipeline.annotate import Annotator, ShardReport, StagePlan, annotate_split, read_report
-from pipeline.decide import read_arrow
 from pipeline.host import close_shared_host
-from pipeline.parallel_match import parallel_path, prepare_parallel_keys
+from pipeline.parallel_match import prepare_parallel_keys
 from pipeline.parallelism import FindParallelGroups
 from pipeline.read.sources import list_sources, plan_splits
 from pipeline.shuffle import unpack
@@ -148,7 +147,7 @@ def is_translated(page: dict[str, Any]) -> bool:
 
 
 def measure(pages: list[dict[str, Any]]) -> dict[str, Any]:
-    """Figures; `pages` holds rows of PAGES with `found` (a row of the answer, or None) and `language` as detected."""
+    """Figures; `pages` holds rows of PAGES with `found` (a row of the answer, or None)."""
     documents: dict[str, set[str]] = defaultdict(set)
     for page in pages:
         if page.get("parallel") and is_translated(page):
@@ -168,7 +167,7 @@ def measure(pages: list[dict[str, Any]]) -> dict[str, Any]:
         for a, b in combinations(members, 2):
             if a.get("parallel") and a.get("parallel") == b.get("parallel"):
                 right += 1
-                if a["language"] != b["language"]:
+                if a.get("lang") != b.get("lang"):
                     met |= {id(a), id(b)}
             elif all(page.get("parallel") or page.get("kind") == "wild" for page in (a, b)):
                 wrong += 1
@@ -233,10 +232,8 @@ def measure_archives(arguments: argparse.Namespace) -> dict[str, Any]:
         pq.write_table(table, working / f"{report.name}.documents.parquet")
         report.number = number
         names.append((number, prepare_parallel_keys(str(working), report)))
-        prepared = read_arrow(parallel_path(working, report.name))
-        languages = prepared.column("language").to_pylist()
-        for row, (record, language) in enumerate(zip(table.column("record_id").to_pylist(), languages, strict=True)):
-            rows[number, row] = {**truth.get(record, {}), "language": language}
+        for row, record in enumerate(table.column("record_id").to_pylist()):
+            rows[number, row] = dict(truth.get(record, {}))
     began, wall = cpu_seconds(), time.monotonic()
     answer = find(working, names, arguments.buckets, arguments.embeddings)
     close_shared_host()  # so that the time of its children counts
@@ -274,7 +271,7 @@ def measure_lines(path: Path, folder: Path) -> dict[str, Any]:
     prepare_parallel_keys(str(folder), report)
     answer = find(folder, [(0, report.name)], 1)
     pages = [
-        {"lang": lang, "parallel": f"lines/{document}", "language": lang, "found": answer.get((0, row))}
+        {"lang": lang, "parallel": f"lines/{document}", "found": answer.get((0, row))}
         for row, (lang, document) in enumerate(places)
     ]
     figures = measure(pages)
@@ -302,6 +299,7 @@ def table_of(rows: Iterable[tuple[str, str]]) -> pa.Table:
         features.put("signal:language", pa.array([f"{language}_" for _, language in part]))
         columns: dict[str, Any] = {"doc_id": ids, "fetched_at": pa.nulls(len(part), pa.timestamp("us", tz="UTC"))}
         columns["language"] = pa.array([f"{language}_" for _, language in part])
+        columns["language_score"] = pa.array([1.0] * len(part), pa.float32())
         for detector in detectors:
             columns |= dict(detector(batch, features).columns)
         parts.append(pa.table(columns))

@@ -9,7 +9,7 @@ are neither. Nothing depends on the order of rows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from detectors.machine_translation.parallelism import (
     SITE_LANGUAGE,
     URL,
 )
+from pipeline.parallel_match import UNSURE
 
 U64 = npt.NDArray[np.uint64]
 
@@ -48,7 +49,7 @@ PARALLEL = pa.schema(
     [
         ("reference", pa.uint64()),
         ("group", pa.string()),  # smallest doc_id of the group
-        ("languages", pa.int32()),  # languages in the group
+        ("languages", pa.int32()),  # languages in the group, without those of pages whose language is unsure
         ("is_source", pa.bool_()),  # whether the page is in the language that the group was probably written in
         ("source_language", pa.string()),  # that language; both null where nothing tells
         ("confidence", pa.float32()),  # probability that the page belongs to the group, of its strongest pair
@@ -80,12 +81,19 @@ class Cluster:
     count: int
 
 
+def sure(languages: Iterable[str]) -> set[str]:
+    """The languages without those of pages whose language is unsure."""
+    return {language for language in languages if not language.startswith(UNSURE)}
+
+
 class _Component:
     """Members and pairs of one component, and the groups that they make."""
 
     def __init__(self, members: pa.Table) -> None:
         self.reference = members.column("reference").to_pylist()
-        self.language = members.column("language").to_pylist()
+        languages = enumerate(members.column("language").to_pylist())
+        # a page of unsure language is in the way of none
+        self.language = [f"{UNSURE}{row}" if language == UNSURE else language for row, language in languages]
         self.address = members.column("address").to_pylist()
         self.sketch = members.column("sketch").to_pylist()
         self.signature = members.column("signature").to_pylist()
@@ -162,7 +170,7 @@ class _Component:
             b.members, b.count = {}, 0
         seen: set[int] = set()
         for cluster in cluster_of:
-            if id(cluster) not in seen and len(cluster.members) > 1:
+            if id(cluster) not in seen and len(sure(cluster.members)) > 1:
                 seen.add(id(cluster))
                 yield sorted(row for rows in cluster.members.values() for row in rows)
 
@@ -206,7 +214,7 @@ def _resolve_component(members: pa.Table, edges: pa.Table, found: dict[str, list
                 strongest[a], strongest[b] = max(strongest[a], score), max(strongest[b], score)
         source = source_language([described[row] for row in group])
         name = min(doc_ids[row] for row in group)
-        languages = len({component.language[row] for row in group})
+        languages = len(sure(component.language[row] for row in group))
         for row in group:
             found["reference"].append(component.reference[row])
             found["group"].append(name)
@@ -225,6 +233,8 @@ def source_language(pages: Sequence[dict[str, Any]]) -> str | None:
     first_seen: dict[str, int] = {}
     nats: dict[str, float] = {}
     for page in pages:
+        if page["language"] == UNSURE:
+            continue
         language, bits = page["language"], page["source"] or 0
         if page["fetched_at"] is not None:
             first_seen[language] = min(first_seen.get(language, page["fetched_at"]), page["fetched_at"])

@@ -60,6 +60,7 @@ class Doc:
     text: str
     url: str | None = None
     fetched_at: datetime | None = DATE
+    language_score: float = 0.99
 
     @property
     def doc_id(self) -> str:
@@ -110,6 +111,7 @@ def prepare(folder: Path, docs: Sequence[Doc], shards: int) -> list[tuple[int, s
         columns |= {
             "doc_id": [doc.doc_id for doc in part],
             "language": pa.array([doc.language for doc in part], pa.string()),
+            "language_score": pa.array([doc.language_score for doc in part], pa.float32()),
             "fetched_at": pa.array([doc.fetched_at for doc in part], pa.timestamp("us", tz="UTC")),
             "minhash": [row.tobytes() for row in found],
         }
@@ -198,11 +200,14 @@ def test_one_language_or_one_page_is_no_group(tmp_path: Path) -> None:
     assert grouped(tmp_path, docs) == {}
 
 
-def test_pages_without_a_language_take_no_part(tmp_path: Path) -> None:
-    docs = [Doc("d", language, version("d", language)) for language in LANGUAGES[:3]]
-    docs.append(replace(docs[0], language="und", text=docs[0].text + " "))
-    found = grouped(tmp_path, docs)
-    assert set(found) == {doc.doc_id for doc in docs[:3]}
+@pytest.mark.parametrize(("language", "score"), [("und", 0.99), ("ltz_Latn", 0.2)])
+def test_a_page_of_unsure_language_counts_as_none(tmp_path: Path, language: str, score: float) -> None:
+    docs = [Doc("d", known, version("d", known)) for known in LANGUAGES[:3]]
+    unsure = replace(docs[0], language=language, language_score=score, text=version("d", "spa_Latn") + " x")
+    found = grouped(tmp_path, [*docs, unsure])
+    assert set(found) == {doc.doc_id for doc in [*docs, unsure]}
+    assert {row["languages"] for row in found.values()} == {3}
+    assert grouped(tmp_path, [docs[0], unsure]) == {}  # one sure language
 
 
 def test_near_duplicates_in_one_language_share_the_group(tmp_path: Path) -> None:
@@ -248,7 +253,7 @@ def test_ten_thousand_pages_with_the_same_numbers_make_no_work(tmp_path: Path) -
         {
             "reference": pa.array(range(pages), pa.uint64()),
             "doc_id": [f"{n * 0x9E3779B97F4A7C15 % 2**64:016x}" * 2 for n in range(pages)],
-            "language": [comparable(label) for label in languages.to_pylist()],
+            "language": [comparable(label, 1.0) for label in languages.to_pylist()],
             "fetched_at": pa.nulls(pages, pa.int64()),
             "source": columns["parallel_source"],
             "keys": columns["parallel_keys"],
@@ -299,3 +304,4 @@ def test_source_language() -> None:
     assert source_language([page("deu"), page("fra", days=9)]) is None
     unknown = [{"language": language, "source": None, "fetched_at": None} for language in ("deu", "fra")]
     assert source_language(unknown) is None
+    assert source_language([page("deu", 2), page("?", 1), page("fra")]) == "deu"
