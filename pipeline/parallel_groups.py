@@ -9,7 +9,7 @@ are neither. Nothing depends on the order of rows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from detectors.machine_translation.parallelism import (
     SITE_LANGUAGE,
     URL,
 )
+from pipeline.parallel_match import UNSURE
 
 U64 = npt.NDArray[np.uint64]
 
@@ -48,7 +49,7 @@ PARALLEL = pa.schema(
     [
         ("reference", pa.uint64()),
         ("group", pa.string()),  # smallest doc_id of the group
-        ("languages", pa.int32()),  # languages in the group
+        ("languages", pa.int32()),  # languages in the group, without those of pages whose language is unsure
         ("is_source", pa.bool_()),  # whether the page is in the language that the group was probably written in
         ("source_language", pa.string()),  # that language; both null where nothing tells
         ("confidence", pa.float32()),  # probability that the page belongs to the group, of its strongest pair
@@ -59,12 +60,12 @@ PARALLEL = pa.schema(
 MOST_MEMBERS = 50_000
 # Two pages of one language by the estimated Jaccard similarity of their 5-grams: copies and captures of one page are
 # above the first, independent translations of one original below the second, pages of one template between.
-SAME_PAGE = 0.8
+SAME_PAGE = 0.95
 OTHER_WORDS = 0.35
 MOST_COMPARED = 16
 
-# What speaks for a page being the original, in nats, by rule. Most of what is translated is written in English (Thompson
-# et al. 2024, section 5); a page that is a month older than all others of its group was there first.
+# What speaks for a page being the original, in nats, by rule. Most of what is translated is written in English
+# (Thompson et al. 2024); a page that is a month older than all others of its group was there first.
 SOURCE_NATS = {IS_DEFAULT: 2.0, SITE_LANGUAGE: 1.5, IS_CANONICAL_TRANSLATION: -1.5, NO_TOKEN: 1.0}
 ENGLISH_NATS = 1.0
 OLDEST_NATS = 0.5
@@ -80,12 +81,19 @@ class Cluster:
     count: int
 
 
+def sure(languages: Iterable[str]) -> set[str]:
+    """The languages without those of pages whose language is unsure."""
+    return {language for language in languages if not language.startswith(UNSURE)}
+
+
 class _Component:
     """Members and pairs of one component, and the groups that they make."""
 
     def __init__(self, members: pa.Table) -> None:
         self.reference = members.column("reference").to_pylist()
-        self.language = members.column("language").to_pylist()
+        languages = enumerate(members.column("language").to_pylist())
+        # a page of unsure language is in the way of none
+        self.language = [f"{UNSURE}{row}" if language == UNSURE else language for row, language in languages]
         self.address = members.column("address").to_pylist()
         self.sketch = members.column("sketch").to_pylist()
         self.signature = members.column("signature").to_pylist()
@@ -113,11 +121,32 @@ class _Component:
     def may_join(self, first: Cluster, second: Cluster) -> bool:
         """Whether no two pages of one language stand in the way of a union."""
         shared = sorted(first.members.keys() & second.members.keys())
+        if shared and self.are_siblings(first, second):
+            return False
         for language in shared:
             pairs = [(a, b) for a in first.members[language] for b in second.members[language]][:MOST_COMPARED]
             if not all(self.agree(a, b) for a, b in pairs):
                 return False
         return True
+
+    def are_siblings(self, first: Cluster, second: Cluster) -> bool:
+        """Whether each side has versions under an address of its own: two documents of one site, however alike."""
+        ours, theirs = (
+            {
+                address
+                for address, languages in self._addresses(cluster).items()
+                if len(languages) > 1 and address is not None
+            }
+            for cluster in (first, second)
+        )
+        return bool(ours and theirs and not ours & theirs)
+
+    def _addresses(self, cluster: Cluster) -> dict[int | None, set[str]]:
+        found: dict[int | None, set[str]] = {}
+        for language, rows in cluster.members.items():
+            for row in rows:
+                found.setdefault(self.address[row], set()).add(language)
+        return found
 
     def groups(self, edges: Sequence[tuple[int, int, int]]) -> Iterator[list[int]]:
         """Rows of each group of two languages or more; `edges` holds (score, row, row)."""
@@ -141,7 +170,7 @@ class _Component:
             b.members, b.count = {}, 0
         seen: set[int] = set()
         for cluster in cluster_of:
-            if id(cluster) not in seen and len(cluster.members) > 1:
+            if id(cluster) not in seen and len(sure(cluster.members)) > 1:
                 seen.add(id(cluster))
                 yield sorted(row for rows in cluster.members.values() for row in rows)
 
@@ -154,15 +183,14 @@ def resolve_groups(members: pa.Table, edges: pa.Table) -> pa.Table:
     edge_components = np.asarray(edges.column("component"), dtype=np.uint64)
     found: dict[str, list[Any]] = {name: [] for name in PARALLEL.names}
     order = np.argsort(components, kind="stable")
-    ordered = components[order]
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(order) else np.zeros(0, int)
-    for begin, end in zip(starts, np.append(starts[1:], len(order)), strict=True):
-        if end - begin > MOST_MEMBERS:
+    names, starts, counts = np.unique(components[order], return_index=True, return_counts=True)
+    lows = np.searchsorted(edge_components, names, side="left")
+    highs = np.searchsorted(edge_components, names, side="right")
+    for start, count, low, high in zip(starts, counts, lows, highs, strict=True):
+        if count > MOST_MEMBERS:
             continue
-        rows = members.take(pa.array(order[begin:end]))
-        low, high = np.searchsorted(edge_components, [ordered[begin]] * 2, side="left")
-        high = int(np.searchsorted(edge_components, ordered[begin], side="right"))
-        _resolve_component(rows, edges.slice(int(low), high - int(low)), found)
+        rows = members.take(pa.array(order[start : start + count]))
+        _resolve_component(rows, edges.slice(int(low), int(high - low)), found)
     return pa.table([pa.array(found[f.name], f.type) for f in PARALLEL], schema=PARALLEL)
 
 
@@ -186,7 +214,7 @@ def _resolve_component(members: pa.Table, edges: pa.Table, found: dict[str, list
                 strongest[a], strongest[b] = max(strongest[a], score), max(strongest[b], score)
         source = source_language([described[row] for row in group])
         name = min(doc_ids[row] for row in group)
-        languages = len({component.language[row] for row in group})
+        languages = len(sure(component.language[row] for row in group))
         for row in group:
             found["reference"].append(component.reference[row])
             found["group"].append(name)
@@ -205,6 +233,8 @@ def source_language(pages: Sequence[dict[str, Any]]) -> str | None:
     first_seen: dict[str, int] = {}
     nats: dict[str, float] = {}
     for page in pages:
+        if page["language"] == UNSURE:
+            continue
         language, bits = page["language"], page["source"] or 0
         if page["fetched_at"] is not None:
             first_seen[language] = min(first_seen.get(language, page["fetched_at"]), page["fetched_at"])

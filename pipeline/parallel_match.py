@@ -27,7 +27,7 @@ PREPARED = pa.schema(
     [
         ("reference", pa.uint64()),
         ("doc_id", pa.string()),
-        ("language", pa.string()),  # ISO 639-3, members of a macro-language as one; null takes no part
+        ("language", pa.string()),  # ISO 639-3, members of a macro-language as one; UNSURE where the model is not sure
         ("fetched_at", pa.int64()),  # seconds since the epoch; null when unknown
         ("source", pa.uint8()),
         ("keys", pa.list_(pa.uint64())),
@@ -45,6 +45,12 @@ CANDIDATES = pa.schema(
     [("left", pa.uint64()), ("right", pa.uint64()), *((name, pa.int32()) for name in KINDS)]  # millinats
 )
 
+# Language of a page of which the model is not sure: of languages that it does not know, mostly. Below this probability
+# it is right on two pages of three in languages that it knows, and on one in thirty otherwise (the Universal
+# Declaration of Human Rights in 271 languages). Such a page can be a version of any, and counts as no language.
+UNSURE = "?"
+SURE_SCORE = 0.5
+
 SIGNATURE_BYTES = 4 * 32
 # Documents under a key, by kind, from which on it is dropped, and how many a document is paired with. Single tokens are
 # common, so that only rare ones count; the Universal Declaration of Human Rights has versions in 500 languages.
@@ -61,10 +67,14 @@ def parallel_path(folder: str | Path, name: str) -> Path:
 
 def prepare_parallel_keys(folder: str, report: ShardReport) -> str:
     """Leave the keys, sketches and hints of a staged shard beside it; returns the shard's name."""
-    columns = ["doc_id", "language", "fetched_at", "minhash", "parallel_keys", "parallel_sketch", "parallel_source"]
+    columns = [
+        "doc_id", "language", "language_score", "fetched_at", "minhash", "parallel_keys", "parallel_sketch",
+        "parallel_source",
+    ]  # fmt: skip
     table = pq.read_table(Path(folder) / f"{report.name}.documents.parquet", columns=columns, partitioning=None)
     seconds = pc.divide(pc.cast(table.column("fetched_at"), pa.int64()), 1_000_000)
-    languages = [comparable(label) for label in table.column("language").to_pylist()]
+    labels, scores = table.column("language").to_pylist(), table.column("language_score").to_pylist()
+    languages = [comparable(label, score) for label, score in zip(labels, scores, strict=True)]
     signatures = [value and value[:SIGNATURE_BYTES] for value in table.column("minhash").to_pylist()]
     prepared = pa.table(
         [
@@ -83,26 +93,27 @@ def prepare_parallel_keys(folder: str, report: ShardReport) -> str:
     return report.name
 
 
-def comparable(label: str | None) -> str | None:
-    """Language of a label (`nob_Latn`) such that versions in one macro-language count once."""
+def comparable(label: str | None, score: float | None) -> str:
+    """Language of a label (`nob_Latn`) such that versions in one macro-language count once, or UNSURE."""
     code = (label or "und").partition("_")[0]
-    return None if code == "und" else MACRO.get(code, code)
+    return UNSURE if code == "und" or (score or 0.0) < SURE_SCORE else MACRO.get(code, code)
 
 
-def language_number(code: str) -> int:
-    """Three letters as a number."""
-    return int.from_bytes(code.encode()[:4].ljust(4, b"\0"), "big")
+def language_numbers(codes: list[str], documents: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """Letters of each language as a number; a number of its own, with the highest bit, for a page that is UNSURE."""
+    numbers = np.array([int.from_bytes(code.encode()[:4].ljust(4, b"\0"), "big") for code in codes], np.uint32)
+    unsure = np.array([code == UNSURE for code in codes], bool)
+    return np.where(unsure, documents | np.uint32(1 << 31), numbers).astype(np.uint32)
 
 
 def keyed_rows(prepared: pa.Table) -> pa.Table:
     """KEYED of a shard: a row per document and key; a key over its cap keeps just so many rows that this shows."""
-    rows = prepared.filter(pc.is_valid(prepared.column("language")))
-    keys = rows.column("keys").combine_chunks()
+    keys = prepared.column("keys").combine_chunks()
     lengths = np.asarray(pc.fill_null(pc.list_value_length(keys), 0))
     flat = np.asarray(keys.flatten(), dtype=np.uint64)
-    references = np.repeat(np.asarray(rows.column("reference"), dtype=np.uint64), lengths)
-    documents = np.array([int(doc_id[:8], 16) for doc_id in rows.column("doc_id").to_pylist()], np.uint32)
-    languages = np.array([language_number(code) for code in rows.column("language").to_pylist()], np.uint32)
+    references = np.repeat(np.asarray(prepared.column("reference"), dtype=np.uint64), lengths)
+    documents = np.array([int(doc_id[:8], 16) for doc_id in prepared.column("doc_id").to_pylist()], np.uint32)
+    languages = language_numbers(prepared.column("language").to_pylist(), documents)
     order = np.lexsort((references, flat))
     flat = flat[order]
     rank = _rank(flat)

@@ -27,8 +27,8 @@ HIGH64 = np.uint64(0xFFFFFFFFFFFFFFFF)
 HIGH32 = np.uint32(0xFFFFFFFF)
 TEN = np.uint64(10)
 
-# Zero of each set of decimal digits in wide use: Arabic, Persian, Devanagari, Bengali, Gurmukhi, Gujarati, Oriya, Tamil,
-# Telugu, Kannada, Malayalam, Thai, Lao, Tibetan, Myanmar, Khmer, full width.
+# Zero of each set of decimal digits in wide use: Arabic, Persian, Devanagari, Bengali, Gurmukhi, Gujarati, Oriya,
+# Tamil, Telugu, Kannada, Malayalam, Thai, Lao, Tibetan, Myanmar, Khmer, full width.
 ZEROS = np.array(
     [
         0x660, 0x6F0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xE50, 0xED0, 0xF20, 0x1040,
@@ -58,7 +58,7 @@ def is_latin(c: Any) -> Any:
 
 @njit(cache=True)
 def is_code_sign(c: Any) -> Any:
-    """Signs that stand beside words of code, paths and addresses, and seldom beside other words: / \\ _ @ = $ ~ | { }."""
+    """Signs that stand beside words of code, paths and addresses, seldom beside others: / \\ _ @ = $ ~ | { }."""
     return c in (0x2F, 0x5C, 0x5F, 0x40, 0x3D, 0x24, 0x7E, 0x7C, 0x7B, 0x7D)
 
 
@@ -200,11 +200,9 @@ def shape_of(lines: Any, count: Any, keys: Any) -> Any:
     for first, last, exact in ((0, 3, 1), (0, 4, 1), (0, 5, 0), (1, 4, 1)):
         if last > count:
             continue
-        held = 0
         sum_ = np.uint64(0)
         for r in range(first, last):  # a sum: the set, whatever the order
             sum_ += finish(step(SHAPE_SEED, np.uint64(top[r])))
-            held += 1
         h = step(step(SHAPE_SEED, np.uint64(made)), sum_)
         h = step(h, np.uint64(count) if exact else np.uint64(count >> 1))
         keys[made] = finish(h)

@@ -62,9 +62,9 @@ def compare_sketches(left: Sequence[bytes], right: Sequence[bytes]) -> F64:
         number.setdefault(sketch, len(number))
     starts = np.append(0, np.cumsum([len(sketch) for sketch in number]))
     data = np.frombuffer(b"".join(number), np.uint8)
-    sides = (np.array([starts[number[sketch]] for sketch in side], np.int64) for side in (left, right))
+    first, second = (np.array([starts[number[sketch]] for sketch in side], np.int64) for side in (left, right))
     if len(left):
-        native.compare(data.copy(), *sides, STRONG_SIZE, WEAK_SIZE, out)
+        native.compare(data.copy(), first, second, STRONG_SIZE, WEAK_SIZE, out)
     return out
 
 

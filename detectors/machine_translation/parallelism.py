@@ -49,59 +49,18 @@ IS_CANONICAL_TRANSLATION = 8  # the site's own language is another
 
 # Language parameters of addresses, beside those whose value is a language.
 _PARAMETERS = frozenset(
-    [
-        "lang",
-        "language",
-        "hl",
-        "locale",
-        "lng",
-        "langid",
-        "l",
-        "lc",
-        "ln",
-        "lg",
-        "setlang",
-        "uselang",
-        "idioma",
-        "langue",
-        "sprache",
-        "lingua",
-    ]
-)
+    {
+        "lang", "language", "hl", "locale", "lng", "langid", "l", "lc", "ln", "lg", "setlang", "uselang", "idioma",
+        "langue", "sprache", "lingua",
+    }
+)  # fmt: skip
 # Countries that sites use as if they were languages (/jp/, /br/). Codes that are languages too need no mention.
 _COUNTRIES = frozenset(
-    [
-        "us",
-        "uk",
-        "gb",
-        "jp",
-        "cn",
-        "kr",
-        "br",
-        "mx",
-        "tw",
-        "hk",
-        "ua",
-        "dk",
-        "cz",
-        "gr",
-        "vn",
-        "rs",
-        "il",
-        "at",
-        "ch",
-        "be",
-        "in",
-        "au",
-        "nz",
-        "ie",
-        "ar",
-        "cl",
-        "co",
-        "pe",
-        "sg",
-    ]
-)
+    {
+        "us", "uk", "gb", "jp", "cn", "kr", "br", "mx", "tw", "hk", "ua", "dk", "cz", "gr", "vn", "rs", "il", "at",
+        "ch", "be", "in", "au", "nz", "ie", "ar", "cl", "co", "pe", "sg",
+    }
+)  # fmt: skip
 _CODES = frozenset(ISO_639_3) | frozenset(ISO_639_3.values())
 _TAG = re.compile(r"([a-z]{2,3})(?:[-_](?:[a-z]{2}|[a-z]{4}|\d{3}))?(?:[-_][a-z]{2})?\Z")
 # A part of a path's last segment that may be a tag: behind a full stop, a hyphen or a low line, at its end or before
@@ -109,8 +68,10 @@ _TAG = re.compile(r"([a-z]{2,3})(?:[-_](?:[a-z]{2}|[a-z]{4}|\d{3}))?(?:[-_][a-z]
 _PART = re.compile(r"[._-]([a-zA-Z]{2,3}(?:[-_][a-zA-Z]{2,4})?)(?=\.[a-zA-Z0-9]{2,5}\Z|\Z)")
 _SECOND_LEVEL = frozenset({"co", "com", "org", "net", "ac", "gov", "edu"})
 _SUFFIXES = frozenset(
-    ["html", "htm", "php", "asp", "aspx", "jsp", "shtml", "xhtml", "txt", "xml", "md", "pdf", "cgi", "do"]
-)
+    {
+        "html", "htm", "php", "asp", "aspx", "jsp", "shtml", "xhtml", "txt", "xml", "md", "pdf", "cgi", "do",
+    }
+)  # fmt: skip
 
 
 def is_language_token(token: str) -> bool:
@@ -185,7 +146,7 @@ def link_keys(url: str | None, links: Sequence[tuple[str, str]]) -> tuple[list[i
     """
     if not links:
         return [], False
-    named = {}
+    named: dict[int, str] = {}
     for lang, href in links[:MOST_ALTERNATES]:
         if "://" not in href:
             try:
@@ -276,9 +237,9 @@ def keys_of(made: Mapping[str, npt.NDArray[Any]], addresses: Sequence[Sequence[i
     width = max((len(row) for row in addresses), default=0)
     first = np.zeros((len(addresses), width), np.uint64)
     taken = np.zeros((len(addresses), width), bool)
-    for row, values in enumerate(addresses):
-        first[row, : len(values)] = np.array(values, np.uint64)
-        taken[row, : len(values)] = True
+    for row, given in enumerate(addresses):
+        first[row, : len(given)] = np.array(given, np.uint64)
+        taken[row, : len(given)] = True
     keys, mask = np.hstack([first, *columns]), np.hstack([taken, *used])
     offsets = np.append(0, np.cumsum(mask.sum(axis=1))).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(keys[mask], pa.uint64()))
