@@ -2,7 +2,8 @@
 
 Source: Wikipedia, "Signs of AI writing" (the maintained list), and the phrases that studies of ChatGPT residue in
 papers and shop pages search for. Recall is tiny; precision rests on the guard: a page ABOUT
-chatbots has the same words.
+chatbots has the same words. Links with the parameter that ChatGPT adds to the addresses that it cites are counted by
+extraction (mark `chatgpt_link`); a page that was itself fetched from such a link repeats the parameter, and is a note.
 
 Guard (`GUARD`): a phrase between quotation marks is a note (weight null). Otherwise words about AI elsewhere on the
 page (title included, the sentence after the phrase not) are counted: one or two leave a soft weight of at most
@@ -25,7 +26,7 @@ from detectors.api import FeatureCache, Signals
 from detectors.features.shapes import MARKDOWN, rows_with
 from schemas.evidence import Evidence
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 REDUCED_NATS = 1.0
 NOTE_FROM_MENTIONS = 3
 MARKDOWN_WEIGHT = 0.5  # soft: converters and READMEs leave it as well
@@ -48,6 +49,9 @@ class Artefact:
     scope: str = "anywhere"
     markup: bool = False
 
+
+CHAT_LINK = Artefact("chat_link", 1.5, ("utm_source=chatgpt.com", "utm_source=openai"), markup=True)
+LINK_MARK = "chatgpt_link"  # of pipeline.extract.marks
 
 ARTEFACTS: tuple[Artefact, ...] = (
     Artefact(
@@ -176,7 +180,7 @@ ARTEFACTS: tuple[Artefact, ...] = (
     ),
     # Templates by people have these too.
     Artefact("placeholder", 1.5, pattern=r"\[(?:insert|enter|add) [a-z' /-]{1,40}\]|\[your (?:full )?name(?: here)?\]"),
-    Artefact("chat_link", 1.5, ("utm_source=chatgpt.com", "utm_source=openai"), markup=True),
+    CHAT_LINK,
 )
 
 _MARKDOWN = r"\*\*[^\s*][^*\n]{0,80}\*\*|(?m:^#{2,4} \S)"
@@ -204,8 +208,8 @@ class Artefacts:
     """Findings of `ARTEFACTS` with the span of the first occurrence; `value` counts the occurrences."""
 
     name = "ai_artefacts"
-    version = 1
-    columns = frozenset({"text", "title", "page"})
+    version = 2
+    columns = frozenset({"text", "title", "page", "url"})
     outputs: Mapping[str, pa.DataType] = {}
 
     def setup(self) -> None:
@@ -217,6 +221,7 @@ class Artefacts:
             "rules_version": RULES_VERSION,
             "artefacts": list(ARTEFACTS),
             "about": ABOUT_AI.pattern,
+            "link": [LINK_MARK, CHAT_LINK.weight],
             "markdown": [_MARKDOWN, MARKDOWN_WEIGHT, MARKDOWN_LEAST],
             "guard": [REDUCED_NATS, NOTE_FROM_MENTIONS, GUARD_CHARACTERS],
         }
@@ -230,16 +235,38 @@ class Artefacts:
         counts = pc.count_substring_regex(texts.take(pa.array(rows, pa.int64())), _MARKDOWN)
         marked = dict(zip(rows, counts.to_pylist(), strict=True))
         from_html = batch.column("page").is_valid().to_pylist()
+        pages, urls = features.column("page"), features.column("url")
         for row, suspect in enumerate(suspects):
+            found: set[str] = set()
             if suspect:
                 for signal, value, weight, start, end in find_artefacts(texts[row].as_py(), titles[row].as_py()):
+                    found.add(signal)
                     evidence.append(Evidence(row, self.name, signal, value, weight, start, end))
+            if (links := _cited_links(pages[row])) and CHAT_LINK.name not in found:
+                text, title = texts[row].as_py() or "", titles[row].as_py() or ""
+                weight = _guarded(CHAT_LINK.weight, _mentions(lower_same_length(text), title.lower(), []))
+                if any(phrase in (urls[row] or "") for phrase in CHAT_LINK.phrases):
+                    weight = None
+                evidence.append(Evidence(row, self.name, CHAT_LINK.name, float(links), weight))
             if (marked.get(row) or 0) >= MARKDOWN_LEAST and from_html[row]:
                 first = re.search(_MARKDOWN, texts[row].as_py())
                 if first is not None:
                     span = first.span()
                     evidence.append(Evidence(row, self.name, "markdown", float(marked[row]), MARKDOWN_WEIGHT, *span))
         return Signals({}, evidence)
+
+
+def _cited_links(page: Mapping[str, Any] | None) -> int:
+    """Links of the page that say that they come from ChatGPT."""
+    marks = (page or {}).get("marks") or ()
+    return max((int(mark["count"] or 0) for mark in marks if mark and mark["name"] == LINK_MARK), default=0)
+
+
+def _guarded(weight: float, mentions: int) -> float | None:
+    """What is left of a weight on a page with so many words about AI."""
+    if mentions >= NOTE_FROM_MENTIONS:
+        return None
+    return min(weight, REDUCED_NATS) if mentions else weight
 
 
 def lower_same_length(text: str) -> str:
@@ -263,11 +290,7 @@ def find_artefacts(text: str, title: str | None = None) -> Iterator[tuple[str, f
         if not spans:
             continue
         bare = spans if artefact.markup else [span for span in spans[:64] if not is_quoted(low, *span)]
-        weight: float | None = artefact.weight
-        if not bare or mentions >= NOTE_FROM_MENTIONS:
-            weight = None
-        elif mentions:
-            weight = min(artefact.weight, REDUCED_NATS)
+        weight = _guarded(artefact.weight, mentions) if bare else None
         start, end = (bare or spans)[0]
         yield artefact.name, float(len(spans)), weight, start, end
 

@@ -4,10 +4,12 @@ A rule is a name and a CSS selector; its count is the number of elements that ma
 article is no element and no attribute, so it never counts. Which marks are evidence, and how strong, is the
 detectors' business: most rules only say that a plugin is present. Sources: HPLT machine-translation rules, the
 TranslatePress, Weglot, GTranslate, Transposh, WPML and Polylang plugins, and saved Google, Edge and Yandex pages. The
-rules for chat assistants follow the markup of their web applications and are not confirmed on crawl pages.
+rules for chat assistants follow the markup of their web applications and are not confirmed on crawl pages; the
+parameter of links is what ChatGPT adds to the addresses that it cites.
 
 Gates come before any search for a selector: the tags, attributes and values of classes that it names, which one survey
-of the page looks for together; strings in the addresses and classes that were read anyway (assets); and WordPress.
+of the page looks for together; strings in the addresses and classes that were read anyway (assets); WordPress; and for
+links, strings in the page.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from pipeline.extract.page_table import PageTable
 from pipeline.extract.selectors import SEARCHED, Selector, parse_selector
 from pipeline.extract.survey import GRAM, Survey, seen_pattern
 
-MARKS_VERSION: Final = 2
+MARKS_VERSION: Final = 3
 MAX_COUNT: Final = 1_000_000
 
 
@@ -42,6 +44,7 @@ def _plugin(name: str, *extra: str) -> str:
 RESIDUE: Final = (
     Rule("msthash", "[_msthash],[_msttexthash]"),
     Rule("google_font", 'font[style*="vertical-align: inherit"] font[style*="vertical-align: inherit"]'),
+    Rule("google_source_text", '[class~="google-src-text"]'),  # the original beside it, in proxies and patents
     Rule("trp_gettext", "[data-trp-gettext]"),
     Rule("trp_gettext_empty", 'a[data-trp-gettext=""]'),
     Rule("trp_translated", "[data-trp-translate-id]"),
@@ -81,7 +84,16 @@ WORDPRESS: Final = (
     Rule("wpml", ASSETS[-1].selector, ("wpml",)),
 )
 
-RULES: Final = (*RESIDUE, *ASSETS, *WORDPRESS)
+# Addresses of links, which no survey searches because they are most of the attributes: a needle is in the whole page.
+LINKS: Final = (
+    Rule(
+        "chatgpt_link",
+        'a[href*="utm_source=chatgpt.com"],a[href*="utm_source=openai"]',
+        ("utm_source=chatgpt.com", "utm_source=openai"),
+    ),
+)
+
+RULES: Final = (*RESIDUE, *ASSETS, *WORDPRESS, *LINKS)
 
 
 # What a survey looks for, ignoring case: values of class, id, style and onclick, and needles, these also in what assets
@@ -89,7 +101,7 @@ RULES: Final = (*RESIDUE, *ASSETS, *WORDPRESS)
 PATTERNS: Final = tuple(
     dict.fromkeys(
         value
-        for rule in RULES
+        for rule in (*RESIDUE, *ASSETS, *WORDPRESS)
         for value in (
             *(needle.encode() for needle in rule.needles),
             *(
@@ -120,9 +132,12 @@ def _parse(rules: tuple[Rule, ...]) -> _Parsed:
 _RESIDUE: Final = _parse(RESIDUE)
 _ASSETS: Final = _parse(ASSETS)
 _WORDPRESS: Final = _parse(WORDPRESS)
+_LINKS: Final = tuple(
+    (rule.name, parse_selector(rule.selector), tuple(needle.encode() for needle in rule.needles)) for rule in LINKS
+)
 
 
-def _candidates(seen: set[int], assets: str) -> dict[str, Selector]:
+def _candidates(seen: set[int], assets: str, source: bytes) -> dict[str, Selector]:
     """Rules worth a search, in the order of the tables."""
     found = {rule.name: selector for rule, selector, _ in _RESIDUE if selector.possible(seen)}
     for rule, selector, needles in _ASSETS:
@@ -132,6 +147,10 @@ def _candidates(seen: set[int], assets: str) -> dict[str, Selector]:
         for rule, selector, needles in _WORDPRESS:
             if not needles.isdisjoint(seen) and selector.possible(seen):
                 found.setdefault(rule.name, selector)
+    if b"utm_source=" in source:
+        for name, selector, parts in _LINKS:
+            if any(part in source for part in parts):
+                found[name] = selector
     return found
 
 
@@ -142,7 +161,7 @@ def count_marks(table: PageTable, survey: Survey, assets: str) -> list[dict[str,
     does not count.
     """
     marks: list[dict[str, Any]] = []
-    for name, selector in _candidates(survey.seen, assets).items():
+    for name, selector in _candidates(survey.seen, assets, table.source).items():
         nodes = selector.match(table)
         count = len(nodes) - int(np.count_nonzero(survey.inert[nodes]))
         if count:
