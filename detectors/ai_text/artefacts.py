@@ -252,8 +252,17 @@ class Artefacts:
                 first = re.search(_MARKDOWN, texts[row].as_py())
                 if first is not None:
                     span = first.span()
-                    evidence.append(Evidence(row, self.name, "markdown", float(marked[row]), MARKDOWN_WEIGHT, *span))
+                    weight = _markdown_weight(texts[row].as_py(), titles[row].as_py())
+                    evidence.append(Evidence(row, self.name, "markdown", float(marked[row]), weight, *span))
         return Signals({}, evidence)
+
+
+def _markdown_weight(text: str, title: str | None) -> float | None:
+    """A page about Markdown or about AI shows it."""
+    low, name = lower_same_length(text[:GUARD_CHARACTERS]), (title or "").lower()
+    if "markdown" in low or "markdown" in name:
+        return None
+    return _guarded(MARKDOWN_WEIGHT, _mentions(low, name, []))
 
 
 def _cited_links(page: Mapping[str, Any] | None) -> int:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from detectors.ai_text.artefacts import is_quoted
 from detectors.api import FeatureCache, Signals
 from detectors.features.page_values import named_values
 from schemas.evidence import Evidence
@@ -141,7 +142,11 @@ class AiPageMarks:
                     found[finding.signal] = finding
             findings = list(found.values())
             if manifest:
-                findings.extend(find_manifests(batch.column("text")[row].as_py()))
+                text = batch.column("text")[row].as_py()
+                manifests = list(find_manifests(text))
+                if len(manifests) > 1 or is_quoted(text, manifests[0].start or 0, manifests[0].end or 0):
+                    manifests = [one._replace(weight=None) for one in manifests]  # examples: a text has one
+                findings.extend(manifests)
             evidence.extend(Evidence(row, self.name, f.signal, f.value, f.weight, f.start, f.end) for f in findings)
         return Signals({}, evidence)
 

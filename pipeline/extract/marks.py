@@ -40,6 +40,12 @@ def _plugin(name: str, *extra: str) -> str:
     return ",".join((f'[class*="{name}"]', f'[id*="{name}"]', f'script[src*="{name}"]', *extra))
 
 
+def _translator(name: str, *extra: str) -> str:
+    """As `_plugin`, but an article about the tool has it in addresses, in classes of its tags and in ids of headings."""
+    classes = (f'[class^="{name}"]', f'[class*=" {name}"]', f'[class*=" js-{name}"]')
+    return ",".join((*classes, f'script[src*="{name}"]', f'link[href*="/plugins/{name}"]', *extra))
+
+
 # Found in any page.
 RESIDUE: Final = (
     Rule("msthash", "[_msthash],[_msttexthash]"),
@@ -63,13 +69,28 @@ RESIDUE: Final = (
 ASSETS: Final = (
     Rule("google_translated", "html.translated-ltr,html.translated-rtl", ("translated-",)),
     Rule("trp_body", 'body[class*="translatepress-"]', ("translatepress-",)),
-    Rule("weglot", _plugin("weglot", "[data-wg-notranslate]", '[class^="wg-"]', '[class*=" wg-"]'), ("weglot",)),
-    Rule("gtranslate", _plugin("gtranslate", '[class*="gt_switcher"]', "[data-gt-lang]"), ("gtranslate",)),
-    Rule("conveythis", _plugin("conveythis"), ("conveythis",)),
-    Rule("linguise", _plugin("linguise"), ("linguise",)),
-    Rule("bablic", _plugin("bablic"), ("bablic",)),
-    Rule("transposh", _plugin("transposh"), ("transposh",)),
-    Rule("qtranslate", _plugin("qtranslate", '[class*="qtranxs"]'), ("qtrans",)),
+    Rule(
+        "weglot",
+        _translator(
+            "weglot",
+            'script[id^="weglot"]',
+            "[data-wg-notranslate]",
+            '[class^="wg-"]',
+            '[class*=" wg-"]',
+            "#weglot-here",
+        ),
+        ("weglot",),
+    ),
+    Rule(
+        "gtranslate",
+        _translator("gtranslate", '[class*="gt_switcher"]', "[data-gt-lang]", '[id^="gtranslate_"]'),
+        ("gtranslate",),
+    ),
+    Rule("conveythis", _translator("conveythis", '[id^="conveythis-wrapper"]'), ("conveythis",)),
+    Rule("linguise", _translator("linguise", 'script[id^="linguise"]'), ("linguise",)),
+    Rule("bablic", _translator("bablic"), ("bablic",)),
+    Rule("transposh", _translator("transposh", '[id^="transposh_"]'), ("transposh",)),
+    Rule("qtranslate", _translator("qtranslate", '[class*="qtranxs"]', '[id^="qtranslate-"]'), ("qtrans",)),
     Rule("mqtranslate", "#mqtranslate", ("mqtranslate",)),
     Rule("polylang", _plugin("polylang", '[class*="pll-"]', '[class~="lang-item"]'), ("polylang",)),
     Rule("wpml", _plugin("wpml", 'link[href*="sitepress-multilingual"]'), ("sitepress",)),

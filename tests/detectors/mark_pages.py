@@ -82,22 +82,30 @@ def page(
     )
 
 
-def quoting(source: str, extra: str = "") -> Page:
-    """An article that shows the source of a page in every way in which one can."""
-    shown = escape(source)
+def quoting(source: str, name: str) -> Page:
+    """An article that shows the source of a page in every way in which one can, on the English part of a German site.
+
+    The name of what it is about is in its address, its tags and the ids of its headings.
+    """
+    shown, url = escape(source), f"https://muehle.example/en/what-is-{name}/"
+    links = alternates("de", "en", "fr").replace("garden/", f"what-is-{name}/")
     return page(
-        f"<p>{ABOUT[0]} {extra}</p><pre><code>{shown}</code></pre><p>In short: <code>{shown}</code></p>"
+        f'<h2 id="{name}">What is {name}?</h2><h3 id="{name}-review" class="tag-{name}">{name}</h3>'
+        f"<p>{ABOUT[0]}</p><pre><code>{shown}</code></pre><p>In short: <code>{shown}</code></p>"
         f'<p title="{shown}">{ABOUT[1]}</p><textarea>{shown}</textarea><!-- {source.replace("--", "")} -->'
         f"<p>Without marks it reads: {shown}</p>",
+        head=f'<link rel="canonical" href="{url}">{links}<meta name="keywords" content="{name}">',
+        html=f'lang="en" data-topic="{name}"',
+        url=url,
         paragraphs=ABOUT[1:],
         title="What software leaves in pages",
     )
 
 
-def case(detector: str, signal: str, weight: float | None, active: Page, inactive: Page, extra: str = "") -> Case:
+def case(detector: str, signal: str, weight: float | None, active: Page, inactive: Page) -> Case:
     """The quoted page is made of the active one."""
     lines = [f"{name}: {value}" for name, value in active.headers]
-    return Case(detector, signal, weight, active, inactive, quoting("\n".join([*lines, active.html]), extra))
+    return Case(detector, signal, weight, active, inactive, quoting("\n".join([*lines, active.html]), signal))
 
 
 def alternates(*languages: str, default: str = "") -> str:
@@ -196,10 +204,31 @@ SITE: dict[str, tuple[Page, Page]] = {
     "trp_gettext": _site("", '<p data-trp-gettext="Read more">Read more</p>'),
     "trp_switcher": _site(_WP, '<div class="trp-language-switcher"><a href="/en/">English</a></div>'),
     "wp_translate": _site(_WP, '<div id="wp-translate"></div>'),
-    "gtranslate_click": _site("", "<a href=\"#\" onclick=\"doGTranslate('de|en');return false;\">English</a>"),
+    "gtranslate_click": _site("", '<a href="#" onclick="doGTranslate(\'de|en\');return false;">English</a>'),
     "qtranslate": _site('<link rel="stylesheet" href="/wp-content/plugins/qtranslate-x/q.css">', ""),
 }
-_MANY = ("de", "en", "fr", "es", "it", "pt", "nl", "pl", "sv", "da", "cs", "ru", "ja", "ko", "zh", "tr", "fi", "el", "hu", "ro")
+_MANY = (
+    "de",
+    "en",
+    "fr",
+    "es",
+    "it",
+    "pt",
+    "nl",
+    "pl",
+    "sv",
+    "da",
+    "cs",
+    "ru",
+    "ja",
+    "ko",
+    "zh",
+    "tr",
+    "fi",
+    "el",
+    "hu",
+    "ro",
+)
 FAN = {
     count: (
         page(head=alternates(*_MANY[:count]), url="https://muehle.example/en/garden/"),

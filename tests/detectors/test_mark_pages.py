@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import mark_pages as pages
 import pytest
+from mark_pages import Case, Page
 
 from detectors.ai_text import artefacts as residue
 from detectors.ai_text import page_marks as ai
@@ -18,8 +20,6 @@ from pipeline.extract.extract import extract_page
 from pipeline.extract.extractors import make_extractor
 from schemas.config import CurateConfig
 from schemas.evidence import Evidence
-from tests.detectors import mark_pages as pages
-from tests.detectors.mark_pages import Case, Page
 
 
 def cases() -> Iterator[Case]:
