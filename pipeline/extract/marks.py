@@ -41,8 +41,8 @@ def _plugin(name: str, *extra: str) -> str:
 
 
 def _translator(name: str, *extra: str) -> str:
-    """As `_plugin`, but an article about the tool has it in addresses, in classes of its tags and in ids of headings."""
-    classes = (f'[class^="{name}"]', f'[class*=" {name}"]', f'[class*=" js-{name}"]')
+    """Narrower: an article about the tool has its name in addresses, in classes of its tags and in ids of headings."""
+    classes = (f'[class^="{name}"]', f'[class*=" {name}"]')
     return ",".join((*classes, f'script[src*="{name}"]', f'link[href*="/plugins/{name}"]', *extra))
 
 
@@ -77,7 +77,6 @@ ASSETS: Final = (
             "[data-wg-notranslate]",
             '[class^="wg-"]',
             '[class*=" wg-"]',
-            "#weglot-here",
         ),
         ("weglot",),
     ),
@@ -90,7 +89,7 @@ ASSETS: Final = (
     Rule("linguise", _translator("linguise", 'script[id^="linguise"]'), ("linguise",)),
     Rule("bablic", _translator("bablic"), ("bablic",)),
     Rule("transposh", _translator("transposh", '[id^="transposh_"]'), ("transposh",)),
-    Rule("qtranslate", _translator("qtranslate", '[class*="qtranxs"]', '[id^="qtranslate-"]'), ("qtrans",)),
+    Rule("qtranslate", _translator("qtranslate", '[class*="qtranxs"]', "#qtranslate-chooser"), ("qtrans",)),
     Rule("mqtranslate", "#mqtranslate", ("mqtranslate",)),
     Rule("polylang", _plugin("polylang", '[class*="pll-"]', '[class~="lang-item"]'), ("polylang",)),
     Rule("wpml", _plugin("wpml", 'link[href*="sitepress-multilingual"]'), ("sitepress",)),

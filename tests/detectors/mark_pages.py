@@ -31,8 +31,8 @@ GERMAN = (
     " an jeder Kreuzung stehen Schilder.",
 )
 ABOUT = (
-    "This article explains how one can tell from the source of a page which software has worked on it. We looked at many"
-    " pages for it and show here what we found, as it stands in their source.",
+    "This article explains how one can tell from the source of a page which software has worked on it. We looked at"
+    " many pages for it and show here what we found, as it stands in their source.",
     "The example below is what such a page has. Copy it into a file and open it with a browser to see for yourself what"
     " happens, or look for it with the search of your editor.",
     "Nothing of this is wrong in itself. The people who keep a site have good reasons for what they do, and a visitor"
@@ -87,6 +87,7 @@ def quoting(source: str, name: str) -> Page:
 
     The name of what it is about is in its address, its tags and the ids of its headings.
     """
+    name = name.replace("_", "-")
     shown, url = escape(source), f"https://muehle.example/en/what-is-{name}/"
     links = alternates("de", "en", "fr").replace("garden/", f"what-is-{name}/")
     return page(
