@@ -183,7 +183,8 @@ ARTEFACTS: tuple[Artefact, ...] = (
     CHAT_LINK,
 )
 
-_MARKDOWN = r"\*\*[^\s*][^*\n]{0,80}\*\*|(?m:^#{2,4} \S)"
+_BOLD = r"\*\*[^\s*][^*\n]{0,80}\*\*"  # without one of these, lines that begin with ## are comments of a shell
+_MARKDOWN = _BOLD + r"|(?m:^#{2,4} \S)"
 
 ABOUT_AI = re.compile(
     r"chat ?gpt|openai|\bgpt-?[345]|\bllms?\b|language models?\b|chatbots?\b|\bprompts?\b|generative ai|"
@@ -249,10 +250,11 @@ class Artefacts:
                     weight = None
                 evidence.append(Evidence(row, self.name, CHAT_LINK.name, float(links), weight))
             if (marked.get(row) or 0) >= MARKDOWN_LEAST and from_html[row]:
-                first = re.search(_MARKDOWN, texts[row].as_py())
-                if first is not None:
+                text = texts[row].as_py()
+                first = re.search(_MARKDOWN, text)
+                if first is not None and re.search(_BOLD, text):
                     span = first.span()
-                    weight = _markdown_weight(texts[row].as_py(), titles[row].as_py())
+                    weight = _markdown_weight(text, titles[row].as_py())
                     evidence.append(Evidence(row, self.name, "markdown", float(marked[row]), weight, *span))
         return Signals({}, evidence)
 

@@ -99,7 +99,7 @@ ASSETS: Final = (
 # a class or an id.
 WORDPRESS: Final = (
     Rule("trp_switcher", '[class*="trp-language"]', ("trp-language",)),
-    Rule("wp_translate", '#wp-translate,[id^="wporg-translate"]', ("wp-translate", "wporg-translate")),
+    Rule("wp_translate", 'div#wp-translate,[id^="wporg-translate"]', ("wp-translate", "wporg-translate")),
     Rule("polylang", ASSETS[-2].selector, ("lang-item",)),
     Rule("wpml", ASSETS[-1].selector, ("wpml",)),
 )

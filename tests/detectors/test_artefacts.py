@@ -115,6 +115,8 @@ def test_markdown_is_soft_and_only_in_html() -> None:
     assert finding.weight == 0.5
     assert finding.value == 3
     assert found(text) == {}
+    assert found("## one\n## two\n## three comments of a shell", page={"html_lang": "en"}) == {}
+    assert found(text + "\nMarkdown is a way to write.", page={"html_lang": "en"})["markdown"].weight is None
     assert found("2 ** 3 ** 4 # comment", page={"html_lang": "en"}) == {}
 
 
