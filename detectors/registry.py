@@ -17,6 +17,7 @@ BUILT_IN: tuple[tuple[str, str, str], ...] = (
     ("translation_marks", "detectors.machine_translation.page_marks", "TranslationMarks"),
     ("ai_page_marks", "detectors.ai_text.page_marks", "AiPageMarks"),
     ("ai_artefacts", "detectors.ai_text.artefacts", "Artefacts"),
+    ("evasion", "detectors.ai_text.evasion", "Evasion"),
     ("rights", "detectors.rights", "Rights"),
     ("personal_data", "detectors.personal_data", "PersonalData"),
     ("quality", "detectors.quality.detector", "Quality"),
