@@ -35,6 +35,7 @@ LATIN_SHARE = 0.9  # of the letters of a text in which look-alikes are looked fo
 SHORTEST, LONGEST = 3, 40  # letters of a word with look-alikes
 SHORT_WORD = 5  # letters: shorter words are not hyphenated
 SOFT_HYPHEN = "\u00ad"
+_MOJIBAKE = "âÂÃ"  # of UTF-8 read as Latin-1, where U+00AD is a byte of stars and dashes
 MOSTLY_WRONG = 0.3  # share of soft hyphens at wrong places from which they count: after an attack two in three are
 
 _LATIN = "A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f"
@@ -105,6 +106,7 @@ class Evasion:
 def find_hidden(text: str) -> Found | None:
     """Hidden characters inside words; dense where they are as many as after an attack."""
     spans = [match.span() for match in _INSIDE.finditer(text)]
+    spans = [(start, end) for start, end in spans if not (text[start - 1] in _MOJIBAKE and text[end] in _MOJIBAKE)]
     if len(spans) < LEAST:
         return None
     soft = [span for span in spans if text[span[0] : span[1]] == SOFT_HYPHEN]
@@ -120,9 +122,9 @@ def _misplaced(text: str) -> bool:
     """Whether soft hyphens stand where no typesetter puts them."""
     places = wrong = 0
     for match in _SOFT_WORDS.finditer(text):
-        if SOFT_HYPHEN not in match.group():
+        parts = match.group().strip(SOFT_HYPHEN).split(SOFT_HYPHEN)
+        if len(parts) == 1:
             continue
-        parts = match.group().split(SOFT_HYPHEN)
         places += len(parts) - 1
         if sum(map(len, parts)) < SHORT_WORD:
             wrong += len(parts) - 1

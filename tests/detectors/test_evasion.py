@@ -77,6 +77,9 @@ def test_few_are_a_note() -> None:
         "Die Ge\u00adsell\u00adschaft für deut\u00adsche Spra\u00adche hat ihre Sat\u00adzung ge\u00adän\u00addert. "
         * 20,
         "The con\u00adsti\u00adtu\u00adtion of the re\u00adpub\u00adlic was amend\u00aded. " * 20,
+        "\u00adDie \u00adWorte \u00adin der \u00adZeitung haben Kapi\u00adtel, an\u00adderes und Zeit\u00adalter. "
+        * 20,
+        "Rating: â\u00adâ\u00adâ\u00adâ\u00adâ\u00ad (5/5 stars) " * 20,
         # Spaces that editors leave beside words
         "One\u200b two \u200bthree\ufeff four\u2060. \u200b\n" * 20,
         # Science and mixed scripts
