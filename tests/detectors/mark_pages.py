@@ -360,10 +360,78 @@ ARTEFACTS: dict[str, tuple[str, str]] = {
         "<p>The rating of the garden is **** of *****, and 2 ** 3 is 8.</p>",
     ),
 }
+# Residue of translation: what the active page says, what an ordinary page says, and what shows it in an article.
+RESIDUE: dict[str, tuple[str, str]] = {
+    "broken_placeholder": (
+        "<p>You have % s new messages from the mill, and { {name} } wrote the last one of them.</p>",
+        "<p>La bière a 5 % d'alcool. Der Anteil in % d. Umsatzes ist 12 % s. Tabelle 3, and {so on}.</p>",
+    ),
+    "translated_placeholder": (
+        "<p>Hallo {{größe}}, willkommen im Garten hinter der Mühle am Rand des Dorfes.</p>",
+        "<p>Sets such as {{1}, {2}} and {größe} are shown on the board in the garden.</p>",
+    ),
+    "unfilled_placeholder": (
+        "<p>Dear {{first_name}}, you are welcome in the garden behind the mill this weekend.</p>",
+        "<p>Dear {first name} or [first name], you are welcome in the garden this weekend.</p>",
+    ),
+    "broken_entity": (
+        "<p>Apples &amp; nbsp; pears &amp; amp; plums grow in the garden behind the mill in the village.</p>",
+        "<p>Apples &amp; pears; R &amp; D; plums &amp; more; all that grows in the garden behind the mill.</p>",
+    ),
+    "visible_entity": (
+        "<p>The miller&amp;#39;s garden, the mill&amp;#39;s wheel and the village&amp;#39;s apples are old.</p>",
+        "<p>The miller&#39;s garden, the mill&#39;s wheel and the village&#39;s apples are old.</p>",
+    ),
+    "unknown_word_marks": (
+        "<p>El *miller tenía un *garden con una *wheel y muchas *apples para su familia.</p>",
+        "<p>Name *Required, and *required again; the *nix tools of *nix people. * one * two * three</p>",
+    ),
+    "wrong_digits": (
+        "<p>The mill was built in ١٧٩٠ and the garden in ١٧٩٥ by the same miller.</p>",
+        "<p>The mill (بنيت عام ١٧٩٠ والحديقة عام ١٧٩٥) was built by a miller.</p>",
+    ),
+    "untranslated_lines": (
+        f"<p>{GERMAN[0]} {GERMAN[1]}</p>",
+        "<p>“Grüß Gott”, said the miller, and the visitors from the town did not know what to say to it.</p>",
+    ),
+}
+PROGRAMMERS = (
+    "A format string has placeholders such as %s and %1$s, and software that translates it must leave them alone.",
+    "Templates write {{name}} and HTML has entities; numerals of another script are easily overlooked in both.",
+)
+EVASION: dict[str, tuple[str, str]] = {
+    "hidden_characters": (
+        "<p>" + " ".join(ENGLISH).replace("e", "e\u200b") + "</p>",
+        "<p>می\u200cخواهم کتاب\u200cها را به خانه\u200cام ببرم. Die Ge\u00adsell\u00adschaft und ihr Gar\u00adten.</p>",
+    ),
+    "homoglyphs": (
+        "<p>" + ENGLISH[0].replace("a", "а").replace("o", "о") + "</p>",
+        "<p>TNFα and IFNα; Компания Google и завод Ford из города Ростова построили мельницу.</p>",
+    ),
+}
+LITERAL = (
+    "<p>The crisis led to hamster purchases in all shops of the village behind the mill.</p>",
+    "<p>They buy a hamster. Purchases at the mill are final, and the garden is not for sale.</p>",
+)
 CHATBOTS = (
     "We asked ChatGPT and other chatbots for texts about a garden, and looked for what language models leave behind.",
     "Prompts that ask for a list leave the most. Readers can look for such words with any search engine.",
 )
+
+
+def quoted_residue(body: str) -> Page:
+    """An article for programmers that shows what translation does to their texts."""
+    return page(
+        f"<p>{PROGRAMMERS[0]}</p><pre><code>{escape(body)}</code></pre><p>{PROGRAMMERS[1]}</p>"
+        f"<p>Seen on a page: <code>{body.replace('<p>', '').replace('</p>', '')}</code></p>",
+        paragraphs=(PROGRAMMERS[1], *ABOUT[2:]),
+        title="What translation does to placeholders",
+    )
+
+
+def quoted_evasion(words: str) -> Page:
+    """An article about attacks, with a few words as an example."""
+    return page(f"<p>An attack changes words so that readers do not see it: {words}.</p>")
 
 
 def quoted_artefact(body: str) -> Page:

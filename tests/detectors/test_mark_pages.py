@@ -9,10 +9,13 @@ import pytest
 from mark_pages import Case, Page
 
 from detectors.ai_text import artefacts as residue
+from detectors.ai_text import evasion
 from detectors.ai_text import page_marks as ai
 from detectors.api import Detector, run_detectors
 from detectors.laws import make_batch
+from detectors.machine_translation import literal
 from detectors.machine_translation import page_marks as mt
+from detectors.machine_translation import residue as translation
 from detectors.machine_translation.page_marks import HARD_NATS
 from detectors.registry import build_detectors
 from pipeline.extract.api import PageInput
@@ -49,6 +52,23 @@ def cases() -> Iterator[Case]:
             pages.page(inactive_body),
             pages.quoted_artefact(active_body),
         )
+    soft: list[tuple[str, float | None]] = [(rule.name, rule.weight) for rule in translation.RULES]
+    for name, nats in [*soft, ("wrong_digits", translation.WRONG_DIGITS_NATS), ("untranslated_lines", None)]:
+        active_body, inactive_body = pages.RESIDUE[name]
+        active = pages.page(active_body, paragraphs=pages.ENGLISH * (2 if name == "untranslated_lines" else 1))
+        quoted = pages.quoted_residue(active_body)
+        yield Case("translation_residue", name, nats, active, pages.page(inactive_body), quoted)
+    for name, words in (
+        ("hidden_characters", "pa\u200bss, ba\u200bnk, wo\u200brd"),
+        ("homoglyphs", "pаss, bаnk, wоrd"),
+    ):
+        active_body, inactive_body = pages.EVASION[name]
+        active = pages.page(active_body)
+        yield Case("evasion", name, evasion.DENSE_NATS, active, pages.page(inactive_body), pages.quoted_evasion(words))
+    active_body, inactive_body = pages.LITERAL
+    active = pages.page(active_body)
+    quoted = pages.page("<p>A “hamster purchase” is what Germans call panic buying.</p>")
+    yield Case("literal_translation", "deu:Hamsterkauf", literal.WEIGHT, active, pages.page(inactive_body), quoted)
 
 
 CASES = list(cases())
@@ -56,7 +76,7 @@ CASES = list(cases())
 
 @pytest.fixture(scope="module")
 def detectors() -> list[Detector]:
-    wanted = {"language", "translation_marks", "ai_page_marks", "ai_artefacts"}
+    wanted = {"language", *(case.detector for case in CASES)}
     return [detector for detector in build_detectors() if detector.name in wanted]
 
 
@@ -99,4 +119,5 @@ def test_every_rule_has_pages_and_no_pages_are_left_over() -> None:
     assert set(pages.FAN) == {count for count, _ in mt.HREFLANG_WEIGHTS}
     assert set(pages.SPELLED) == set(ai.SOURCE_TYPES)
     assert set(pages.AI) == ai.SIGNALS - {"digital_source_type"}
+    assert set(pages.RESIDUE) == {rule.name for rule in translation.RULES} | {"wrong_digits", "untranslated_lines"}
     assert set(pages.ARTEFACTS) == {one.name for one in residue.ARTEFACTS} | {"markdown"}
