@@ -15,8 +15,11 @@ ENTRY_POINT_GROUP = "headwater.detectors"
 BUILT_IN: tuple[tuple[str, str, str], ...] = (
     ("language", "detectors.language", "Language"),
     ("translation_marks", "detectors.machine_translation.page_marks", "TranslationMarks"),
+    ("translation_residue", "detectors.machine_translation.residue", "TranslationResidue"),
+    ("literal_translation", "detectors.machine_translation.literal", "LiteralTranslation"),
     ("ai_page_marks", "detectors.ai_text.page_marks", "AiPageMarks"),
     ("ai_artefacts", "detectors.ai_text.artefacts", "Artefacts"),
+    ("evasion", "detectors.ai_text.evasion", "Evasion"),
     ("ai_text", "detectors.ai_text.text", "AiText"),
     ("rights", "detectors.rights", "Rights"),
     ("personal_data", "detectors.personal_data", "PersonalData"),

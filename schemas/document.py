@@ -27,7 +27,7 @@ PAGE_STRUCT = pa.struct(
         ("date_source", pa.string()),  # json_ld, meta, url
         ("scripts", pa.list_(pa.string())),  # script sources (addresses without query)
         ("marks", pa.list_(pa.struct([("name", pa.string()), ("count", pa.int32())]))),  # translator and CMS marks
-        ("structured", pa.list_(NAME_VALUE)),  # JSON-LD @type, inLanguage, license, digitalSourceType …
+        ("structured", pa.list_(NAME_VALUE)),  # JSON-LD @type, inLanguage, license …; languages of Weglot
         ("headers", pa.list_(NAME_VALUE)),  # HTTP response headers that a detector reads, lower case
         ("depth", pa.int32()),  # deepest element
     ]

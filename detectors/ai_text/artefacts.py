@@ -2,13 +2,14 @@
 
 Source: Wikipedia, "Signs of AI writing" (the maintained list), and the phrases that studies of ChatGPT residue in
 papers and shop pages search for. Recall is tiny; precision rests on the guard: a page ABOUT
-chatbots has the same words.
+chatbots has the same words. Links with the parameter that ChatGPT adds to the addresses that it cites are counted by
+extraction (mark `chatgpt_link`); a page that was itself fetched from such a link repeats the parameter, and is a note.
 
 Guard (`GUARD`): a phrase between quotation marks is a note (weight null). Otherwise words about AI elsewhere on the
 page (title included, the sentence after the phrase not) are counted: one or two leave a soft weight of at most
 `REDUCED_NATS`, three or more make it a note. Weights are set by rule, in nats, and are not fitted.
 
-Cost: one RE2 pass over the batch (linear, case-insensitive) finds the rows to look at; normal pages see no Python.
+Cost: the token array and one small RE2 pass find the rows to look at; normal pages see no Python.
 """
 
 from __future__ import annotations
@@ -16,16 +17,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from detectors.api import FeatureCache, Signals
+from detectors.features.phrases import PhraseIndex, index_phrases
 from detectors.features.shapes import MARKDOWN, rows_with
 from schemas.evidence import Evidence
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 REDUCED_NATS = 1.0
 NOTE_FROM_MENTIONS = 3
 MARKDOWN_WEIGHT = 0.5  # soft: converters and READMEs leave it as well
@@ -48,6 +51,9 @@ class Artefact:
     scope: str = "anywhere"
     markup: bool = False
 
+
+CHAT_LINK = Artefact("chat_link", 1.5, ("utm_source=chatgpt.com", "utm_source=openai"), markup=True)
+LINK_MARK = "chatgpt_link"  # of pipeline.extract.marks
 
 ARTEFACTS: tuple[Artefact, ...] = (
     Artefact(
@@ -176,10 +182,11 @@ ARTEFACTS: tuple[Artefact, ...] = (
     ),
     # Templates by people have these too.
     Artefact("placeholder", 1.5, pattern=r"\[(?:insert|enter|add) [a-z' /-]{1,40}\]|\[your (?:full )?name(?: here)?\]"),
-    Artefact("chat_link", 1.5, ("utm_source=chatgpt.com", "utm_source=openai"), markup=True),
+    CHAT_LINK,
 )
 
-_MARKDOWN = r"\*\*[^\s*][^*\n]{0,80}\*\*|(?m:^#{2,4} \S)"
+_BOLD = r"\*\*[^\s*][^*\n]{0,80}\*\*"  # without one of these, lines that begin with ## are comments of a shell
+_MARKDOWN = _BOLD + r"|(?m:^#{2,4} \S)"
 
 ABOUT_AI = re.compile(
     r"chat ?gpt|openai|\bgpt-?[345]|\bllms?\b|language models?\b|chatbots?\b|\bprompts?\b|generative ai|"
@@ -193,19 +200,21 @@ _SENTENCE_END = re.compile(r"[.!?\n。！？]")
 _OPENING, _CLOSING = "“«„「『‹", "”»“」』›"
 
 
-def _prefilter() -> str:
-    """RE2 pattern that some artefact needs: alternation of the literals and patterns."""
-    parts = [re.escape(phrase).replace("\\ ", " ") for one in ARTEFACTS for phrase in one.phrases]
-    parts = [part.replace("'", "['’]") for part in parts] + [one.pattern for one in ARTEFACTS if one.pattern]
-    return "(?i)" + "|".join(parts)
+# What the index of phrases cannot know: residue within a word, and forms of many. A superset of the patterns above.
+_PREFILTER = r"turn\d{1,3}[a-z]{4,8}\d|oaicite|utm_source=(?:chatgpt|openai)|\[(?i:insert|enter|add|your) "
+
+
+@lru_cache(maxsize=1)
+def _index() -> PhraseIndex:
+    return index_phrases([phrase for one in ARTEFACTS for phrase in one.phrases])
 
 
 class Artefacts:
     """Findings of `ARTEFACTS` with the span of the first occurrence; `value` counts the occurrences."""
 
     name = "ai_artefacts"
-    version = 1
-    columns = frozenset({"text", "title", "page"})
+    version = 2
+    columns = frozenset({"text", "title", "page", "url"})
     outputs: Mapping[str, pa.DataType] = {}
 
     def setup(self) -> None:
@@ -217,6 +226,7 @@ class Artefacts:
             "rules_version": RULES_VERSION,
             "artefacts": list(ARTEFACTS),
             "about": ABOUT_AI.pattern,
+            "link": [LINK_MARK, CHAT_LINK.weight],
             "markdown": [_MARKDOWN, MARKDOWN_WEIGHT, MARKDOWN_LEAST],
             "guard": [REDUCED_NATS, NOTE_FROM_MENTIONS, GUARD_CHARACTERS],
         }
@@ -225,21 +235,55 @@ class Artefacts:
         """Findings of the batch."""
         evidence: list[Evidence] = []
         texts, titles = batch.column("text"), batch.column("title")
-        suspects = pc.match_substring_regex(texts, _prefilter()).to_pylist()
+        suspects = pc.match_substring_regex(texts, _PREFILTER).to_pylist()
+        for row, _, _ in _index().find(features):
+            suspects[row] = True
         rows = rows_with(MARKDOWN, features)
         counts = pc.count_substring_regex(texts.take(pa.array(rows, pa.int64())), _MARKDOWN)
         marked = dict(zip(rows, counts.to_pylist(), strict=True))
         from_html = batch.column("page").is_valid().to_pylist()
+        pages, urls = features.column("page"), features.column("url")
         for row, suspect in enumerate(suspects):
+            found: set[str] = set()
             if suspect:
                 for signal, value, weight, start, end in find_artefacts(texts[row].as_py(), titles[row].as_py()):
+                    found.add(signal)
                     evidence.append(Evidence(row, self.name, signal, value, weight, start, end))
+            if (links := _cited_links(pages[row])) and CHAT_LINK.name not in found:
+                text, title = texts[row].as_py() or "", titles[row].as_py() or ""
+                weight = _guarded(CHAT_LINK.weight, _mentions(lower_same_length(text), title.lower(), []))
+                if any(phrase in (urls[row] or "") for phrase in CHAT_LINK.phrases):
+                    weight = None
+                evidence.append(Evidence(row, self.name, CHAT_LINK.name, float(links), weight))
             if (marked.get(row) or 0) >= MARKDOWN_LEAST and from_html[row]:
-                first = re.search(_MARKDOWN, texts[row].as_py())
-                if first is not None:
+                text = texts[row].as_py()
+                first = re.search(_MARKDOWN, text)
+                if first is not None and re.search(_BOLD, text):
                     span = first.span()
-                    evidence.append(Evidence(row, self.name, "markdown", float(marked[row]), MARKDOWN_WEIGHT, *span))
+                    weight = _markdown_weight(text, titles[row].as_py())
+                    evidence.append(Evidence(row, self.name, "markdown", float(marked[row]), weight, *span))
         return Signals({}, evidence)
+
+
+def _markdown_weight(text: str, title: str | None) -> float | None:
+    """A page about Markdown or about AI shows it."""
+    low, name = lower_same_length(text[:GUARD_CHARACTERS]), (title or "").lower()
+    if "markdown" in low or "markdown" in name:
+        return None
+    return _guarded(MARKDOWN_WEIGHT, _mentions(low, name, []))
+
+
+def _cited_links(page: Mapping[str, Any] | None) -> int:
+    """Links of the page that say that they come from ChatGPT."""
+    marks = (page or {}).get("marks") or ()
+    return max((int(mark["count"] or 0) for mark in marks if mark and mark["name"] == LINK_MARK), default=0)
+
+
+def _guarded(weight: float, mentions: int) -> float | None:
+    """What is left of a weight on a page with so many words about AI."""
+    if mentions >= NOTE_FROM_MENTIONS:
+        return None
+    return min(weight, REDUCED_NATS) if mentions else weight
 
 
 def lower_same_length(text: str) -> str:
@@ -263,11 +307,7 @@ def find_artefacts(text: str, title: str | None = None) -> Iterator[tuple[str, f
         if not spans:
             continue
         bare = spans if artefact.markup else [span for span in spans[:64] if not is_quoted(low, *span)]
-        weight: float | None = artefact.weight
-        if not bare or mentions >= NOTE_FROM_MENTIONS:
-            weight = None
-        elif mentions:
-            weight = min(artefact.weight, REDUCED_NATS)
+        weight = _guarded(artefact.weight, mentions) if bare else None
         start, end = (bare or spans)[0]
         yield artefact.name, float(len(spans)), weight, start, end
 

@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from detectors.ai_text.artefacts import is_quoted
 from detectors.api import FeatureCache, Signals
 from detectors.features.page_values import named_values
 from schemas.evidence import Evidence
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 
 # Values of digitalSourceType, IPTC and schema.org spelling in lower case without `DigitalSource`, and their weight.
 SOURCE_TYPES: dict[str, float] = {
@@ -43,12 +44,22 @@ _TEXT_TYPES = (
 
 # Meta names that state it, with the weight of a plain yes.
 _AI_META = frozenset(
-    {"ai-generated", "ai_generated", "aigenerated", "ai-content", "generated-by-ai", "is-ai-generated"}
+    {
+        "ai-generated",
+        "ai_generated",
+        "aigenerated",
+        "ai-content",
+        "ai-generated-content",
+        "generated-by-ai",
+        "is-ai-generated",
+    }
 )
-_DISCLOSURES = _AI_META | {"ai-disclosure"}
+_DISCLOSURES = _AI_META | {"ai-disclosure", "ai-content-declaration"}
 _MAKERS = frozenset({"generator", "author", "article:author"})
-_YES = re.compile(r"(?:true|yes|1|full|fully|ai|ai-generated|generated|ai-originated|machine-generated|autonomous)\Z")
-_ASSISTED = re.compile(r"(?:ai-assisted|ai-modified|assisted|partial|partially|hybrid)\Z")
+_YES = re.compile(
+    r"(?:true|yes|1|full|fully|ai|ai-generated|ai-created|generated|ai-originated|machine-generated|autonomous)\Z"
+)
+_ASSISTED = re.compile(r"(?:ai-assisted|ai-modified|assisted|partial|partially|hybrid|mixed)\Z")
 _AIGC_LABEL = re.compile(r"label\"?'?\s{0,4}[:=]\s{0,4}\"?'?([123])")
 AI_META_WEIGHT = 6.0
 ASSISTED_WEIGHT = 1.0
@@ -70,6 +81,19 @@ _GENERATOR = re.compile(
 _LOW, _HIGH = 0xFE00, 0xE0100
 MANIFEST_MAGIC = "".join(chr(_LOW + b if b < 16 else _HIGH + b - 16) for b in b"C2PATXT\0")
 MANIFEST_WEIGHT = 6.0
+SIGNALS = frozenset(
+    {
+        "digital_source_type",
+        "ai_meta",
+        "ai_assisted_meta",
+        "aigc_label",
+        "ai_generator",
+        "ai_author",
+        "c2pa_manifest",
+        "c2pa_manifest_broken",  # always a note
+        *PASTED_MARKS,
+    }
+)
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
 
 
@@ -87,7 +111,7 @@ class AiPageMarks:
     """Statements of the page that its text is generated."""
 
     name = "ai_page_marks"
-    version = 1
+    version = 2
     columns = frozenset({"text", "page"})
     outputs: Mapping[str, pa.DataType] = {}
 
@@ -118,7 +142,11 @@ class AiPageMarks:
                     found[finding.signal] = finding
             findings = list(found.values())
             if manifest:
-                findings.extend(find_manifests(batch.column("text")[row].as_py()))
+                text = batch.column("text")[row].as_py()
+                manifests = list(find_manifests(text))
+                if len(manifests) > 1 or is_quoted(text, manifests[0].start or 0, manifests[0].end or 0):
+                    manifests = [one._replace(weight=None) for one in manifests]  # examples: a text has one
+                findings.extend(manifests)
             evidence.extend(Evidence(row, self.name, f.signal, f.value, f.weight, f.start, f.end) for f in findings)
         return Signals({}, evidence)
 

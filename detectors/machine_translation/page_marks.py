@@ -1,8 +1,12 @@
 """Marks that translating software leaves on a page: addresses, attributes, headers, residue of widgets.
 
-Sources: Google's own marks (`x-mtfrom` subtag, X-Translated-By, `translated-ltr`, proxy hosts), HPLT's tag rules
-(hplt-project/warc2text-runner), the public documentation of the site translators. A widget that is merely there is no
-evidence: a site translator counts where the page's language is not the site's own, else it is a note
+Sources: Google's own marks (`x-mtfrom` subtag, X-Translated-By, `translated-ltr`, proxy hosts, originals kept beside
+the translation), HPLT's tag rules (hplt-project/warc2text-runner), the code of the plugins of Weglot, Transposh (whose
+`translation-stats` count phrases and those that people translated) and GTranslate, and the public documentation of the
+other site translators.
+
+A widget that is merely there is no evidence. A site translator counts where the page is not in the site's own language,
+by its text and by its `lang`; beside a plugin for translations by people (`BY_PEOPLE`) it is soft; else it is a note
 (weight null). Weights are set by rule, in nats, and are not fitted; from `HARD_NATS` up a mark is hard.
 """
 
@@ -21,7 +25,7 @@ from detectors.features.page_values import named_values
 from detectors.language_codes import ISO_639_3, language_of_tag, same_language
 from schemas.evidence import Evidence
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 HARD_NATS = 4.0  # a finding this heavy may give a label by itself (detectors.provenance)
 
 
@@ -59,18 +63,31 @@ class SiteTranslator:
     unsure: float | None = None
 
 
+_TRANSPOSH = r'"translated_phrases":"?[1-9]\d{{0,6}}"?,"human_translated_phrases":{}'
+
 RULES: tuple[MarkRule, ...] = (
     MarkRule("google_lang", "html_lang", 9.0, r"-x-mtfrom-[a-z]"),
     MarkRule("google_translated_by", "meta:x-translated-by", 9.0, r"\S"),
     MarkRule("google_translated_by", "header:x-translated-by", 9.0, r"\S"),
     MarkRule("google_alternate", "link:rel", 9.0, r"\bmachine-translated-from\b"),
     MarkRule("google_proxy_host", "host", 8.0, r"(?:^|\.)(?:translate\.goog|translate\.googleusercontent\.com)$"),
+    MarkRule(
+        "translator_proxy_host",  # Bing and Yandex
+        "host",
+        8.0,
+        r"(?:^|\.)(?:translatoruser(?:-int)?\.(?:com|net)|translated\.turbopages\.org)$",
+    ),
     MarkRule("google_class", "html.class", 6.0, r"(?:^|\s)translated-(?:ltr|rtl)(?:\s|$)"),
+    # Two spans may be an excerpt; a proxied page or a translated patent has one a sentence.
+    MarkRule("google_source_text", "mark:google_source_text", 6.0, at_least=3, weight_below=1.0),
     # One or two nests are often a pasted sentence; a translated page has hundreds.
     MarkRule("google_font", "mark:google_font", 5.0, at_least=5, weight_below=1.0),
     MarkRule("google_class", "mark:google_translated", 6.0),
     MarkRule("edge_msthash", "mark:msthash", 6.0, at_least=3, weight_below=1.0),
     MarkRule("yandex_span", "mark:yandex_span", 6.0, at_least=3, weight_below=1.0),
+    # Phrases of the page that have a translation, and of these what people did; null on pages in the site's language.
+    MarkRule("transposh_stats", "meta:translation-stats", 6.0, _TRANSPOSH.format(r'(?:null|"?0"?\b)')),
+    MarkRule("transposh_stats", "meta:translation-stats", 2.0, _TRANSPOSH.format(r"")),
     MarkRule("immersive_translate", "mark:immersive_translate", 1.5),  # original and translation, side by side
 )
 
@@ -94,10 +111,15 @@ SITE_TRANSLATORS: tuple[SiteTranslator, ...] = (
     SiteTranslator("qtranslate", 1.0),
 )
 
+# Plugins whose translations people write; GTranslate's free widget beside them is for the languages that they lack.
+BY_PEOPLE = ("polylang", "wpml", "mqtranslate")
+BESIDE_PEOPLE = 1.0
+
 # Alternates in many languages: soft, small, and only off the site's own language. Big brands and public bodies have
 # as many by human hand.
 HREFLANG_WEIGHTS: tuple[tuple[int, float], ...] = ((20, 0.6), (8, 0.3))
 
+_WEGLOT_NAMES = ("weglot.language_from", "weglot.original_language")
 _LANGUAGE_PARAMETERS = frozenset({"lang", "language", "hl", "locale", "lng", "langid"})
 _TOKEN = re.compile(r"([a-z]{2})(?:[-_][a-z]{2})?\Z")
 # Two-letter codes that are mostly something else as a subdomain or first folder (India, "is", radio, television …).
@@ -131,11 +153,20 @@ def alternates(page: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def _names_language(name: str) -> bool:
+    return name in _WEGLOT_NAMES
+
+
 def site_language(page: Mapping[str, Any]) -> str | None:
     """The language that the site is written in, or None when the page does not tell.
 
-    The twin of `x-default`, else its address's language token, else the one alternate whose address has no token.
+    What Weglot says, else the twin of `x-default`, else its address's language token, else the one alternate whose
+    address has no token.
     """
+    stated = dict(named_values(page.get("structured"), _names_language))
+    for name in _WEGLOT_NAMES:
+        if name in stated:
+            return language_of_tag(stated[name])
     links = alternates(page)
     default = next((href for lang, href in links if lang == "x-default"), None)
     if default is not None:
@@ -153,11 +184,12 @@ def site_language(page: Mapping[str, Any]) -> str | None:
 class TranslationMarks:
     """Findings of `RULES`, `SITE_TRANSLATORS` and the number of alternates; signals are the rules' names.
 
-    The page's language is that of the language detector where it ran before, else the `lang` attribute.
+    The page's language is that of the language detector where it ran before, and that of the `lang` attribute: a page
+    is foreign to its site when neither is the site's own language.
     """
 
     name = "translation_marks"
-    version = 1
+    version = 2
     columns = frozenset({"url", "page"})
     outputs: Mapping[str, pa.DataType] = {}
 
@@ -170,6 +202,7 @@ class TranslationMarks:
             "rules_version": RULES_VERSION,
             "rules": list(RULES),
             "site_translators": list(SITE_TRANSLATORS),
+            "by_people": [list(BY_PEOPLE), BESIDE_PEOPLE],
             "hreflang": [list(step) for step in HREFLANG_WEIGHTS],
         }
 
@@ -228,13 +261,17 @@ def _find_site_translators(
     if not marked and len(languages) < HREFLANG_WEIGHTS[-1][0]:
         return
     own = site_language(page)
-    here = language or language_of_tag(page.get("html_lang"))
-    known = own is not None and here is not None
-    foreign = known and not same_language(own, here)
+    here = [code for code in (language, language_of_tag(page.get("html_lang"))) if code]
+    known = own is not None and bool(here)
+    foreign = known and not any(same_language(own, code) for code in here)
+    beside_people = any(f"mark:{name}" in values for name in BY_PEOPLE)
     for tool in marked:
         count = float(sum(int(hit) for hit in values[f"mark:{tool.mark}"]))
+        weight = tool.active if foreign else None if known else tool.unsure
+        if weight is not None and beside_people:
+            weight = min(weight, BESIDE_PEOPLE)
         if count >= 1:
-            _keep(found, tool.mark, count, tool.active if foreign else None if known else tool.unsure)
+            _keep(found, tool.mark, count, weight)
     for least, weight in HREFLANG_WEIGHTS:
         if len(languages) >= least:
             _keep(found, "hreflang_count", float(len(languages)), weight if foreign else None)
@@ -271,12 +308,3 @@ def _values(url: str | None, page: Mapping[str, Any]) -> dict[str, list[str]]:
         if mark and mark["name"] and (mark["count"] or 0) > 0:
             values.setdefault(f"mark:{mark['name']}", []).append(str(mark["count"]))
     return values
-
-
-def rule_counts(evidence: Iterable[Evidence]) -> dict[str, int]:
-    """Findings by rule, for counters: `translation_marks:google_lang` and so on."""
-    counts: dict[str, int] = {}
-    for finding in evidence:
-        key = f"{finding.detector}:{finding.signal}"
-        counts[key] = counts.get(key, 0) + 1
-    return dict(sorted(counts.items()))

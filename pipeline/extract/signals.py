@@ -22,11 +22,11 @@ from pipeline.extract.dates import (
 from pipeline.extract.marks import MARKS_VERSION, PATTERNS, count_marks
 from pipeline.extract.page_table import PageTable, decode_value
 from pipeline.extract.selectors import SEARCHED, parse_selector
-from pipeline.extract.structured import Structured, read_structured
+from pipeline.extract.structured import Structured, read_structured, weglot_languages
 from pipeline.extract.survey import Plan, Survey, build_patterns, survey_page
 from pipeline.extract.vocabulary import ATTRIBUTE, ATTRIBUTES, TAG, TAGS
 
-SIGNALS_VERSION: Final = 2
+SIGNALS_VERSION: Final = 3
 VERSION: Final = f"{SIGNALS_VERSION}.{MARKS_VERSION}"
 
 MAX_TITLE: Final = 500  # characters
@@ -74,7 +74,7 @@ _LICENCE_LINK: Final = parse_selector(f'a[href*="{_CREATIVE_COMMONS.decode()}"]'
 _READ: Final = {
     "meta": ("name", "property", "http-equiv", "itemprop", "content"),
     "link": ("href", "rel", "hreflang"),
-    "script": ("src", "type"),
+    "script": ("src", "type", "id"),
     "a": ("rel",),
 }
 _META, _LINK, _SCRIPT, _A, _HTML, _BODY = (TAG[name] for name in ("meta", "link", "script", "a", "html", "body"))
@@ -82,6 +82,7 @@ _NAME, _PROPERTY, _HTTP_EQUIV, _ITEMPROP, _CONTENT, _HREF, _REL, _HREFLANG, _SRC
     ATTRIBUTE[name]
     for name in ("name", "property", "http-equiv", "itemprop", "content", "href", "rel", "hreflang", "src", "type")
 )
+_ID = ATTRIBUTE["id"]
 _ROOTS: Final = (_HTML, _BODY)
 _Values = dict[int, str]  # attributes of an element by number
 _LINK_HEADER: Final = re.compile(r"<([^<>]{1,2048})>([^<]{0,500})")
@@ -127,6 +128,7 @@ class _Page:
         self.licences_of: dict[int, str] = {}  # of link elements, by node
         self.scripts: dict[str, None] = {}
         self.json_ld: list[str] = []
+        self.plugins: list[tuple[str, str]] = []  # what plugins say of themselves in data for their scripts
         self.assets: list[str] = []
         self.kept_headers: list[dict[str, str]] = []
 
@@ -214,6 +216,8 @@ class _Page:
                 self.scripts[safe(source, 500)] = None
         elif "ld+json" in values.get(_TYPE, "").lower() and len(self.json_ld) < 20:
             self.json_ld.append(table.content(node))
+        elif values.get(_ID) == "weglot-data" and not self.plugins:
+            self.plugins = weglot_languages(table.content(node))
 
     def add_headers(self, headers: Sequence[tuple[str, str]]) -> None:
         for name, value in headers:
@@ -336,6 +340,7 @@ def page_signals(
     _read_elements(page, table, survey)
     attributes = _pairs("html", page.html) + _pairs("body", page.body)
     structured = read_structured(page.json_ld)
+    stated = (*structured.pairs, *page.plugins)
     assets = "\n".join((*page.scripts, *page.assets, *(pair["value"] for pair in attributes))).lower()
     language = page.html.get("lang") or page.html.get("xml:lang")
     return {
@@ -350,7 +355,7 @@ def page_signals(
         **_dates(page, structured, fetched_at, headers),
         "scripts": list(page.scripts),
         "marks": count_marks(table, survey, assets),
-        "structured": [{"name": safe(name), "value": safe(value)} for name, value in structured.pairs],
+        "structured": [{"name": safe(name), "value": safe(value)} for name, value in stated],
         "headers": page.kept_headers,
         "depth": table.depth,
     }

@@ -1,4 +1,7 @@
-"""JSON-LD of a page: language, licence, author, origin and dates. Bounded, and tolerant to broken JSON."""
+"""JSON-LD of a page: language, licence, author, origin and dates. Bounded, and tolerant to broken JSON.
+
+Beside it the settings that Weglot's plugins print for its script: they name the language of the site.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,11 @@ _BROKEN: Final = re.compile(
 )
 _WRAPPING: Final = re.compile(
     r"\A\s*(?:<!--|//\s*<!\[CDATA\[|/\*\s*<!\[CDATA\[\s*\*/|<!\[CDATA\[)|(?:-->|(?://|/\*)?\s*\]\]>(?:\s*\*/)?)\s*\Z"
+)
+
+
+_WEGLOT: Final = re.compile(
+    r'"(language_from|original_language|current_language)"\s{0,4}:\s{0,4}"([A-Za-z]{2,3}(?:[-_][A-Za-z]{2,4})?)"'
 )
 
 
@@ -112,3 +120,11 @@ def read_structured(texts: list[str]) -> Structured:
         elif isinstance(node, list):
             queue.extend(node[:200])
     return found
+
+
+def weglot_languages(text: str) -> list[tuple[str, str]]:
+    """Languages that the settings of Weglot name, as `weglot.current_language` and the like; the first of each name."""
+    found: dict[str, str] = {}
+    for name, language in _WEGLOT.findall(text[:MAX_CHARACTERS]):
+        found.setdefault(f"weglot.{name}", language)
+    return list(found.items())

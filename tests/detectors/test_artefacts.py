@@ -19,9 +19,8 @@ def found(text: str, title: str | None = None, page: dict[str, Any] | None = Non
     batch = make_batch([{"text": text, "title": title, "page": page}])
     evidence = Artefacts()(batch, FeatureCache(batch)).evidence
     for e in evidence:
-        assert e.start is not None
-        assert e.end is not None
-        assert text[e.start : e.end].strip()
+        if e.start is not None:
+            assert text[e.start : e.end].strip()
     return {e.signal: e for e in evidence}
 
 
@@ -116,7 +115,20 @@ def test_markdown_is_soft_and_only_in_html() -> None:
     assert finding.weight == 0.5
     assert finding.value == 3
     assert found(text) == {}
+    assert found("## one\n## two\n## three comments of a shell", page={"html_lang": "en"}) == {}
+    assert found(text + "\nMarkdown is a way to write.", page={"html_lang": "en"})["markdown"].weight is None
     assert found("2 ** 3 ** 4 # comment", page={"html_lang": "en"}) == {}
+
+
+def test_links_of_the_page() -> None:
+    page = {"marks": [{"name": "chatgpt_link", "count": 3}]}
+    finding = found(BEFORE + AFTER, page=page)["chat_link"]
+    assert (finding.value, finding.weight, finding.start) == (3.0, 1.5, None)
+    assert found(BEFORE + "ChatGPT, prompts, chatbots." + AFTER, page=page)["chat_link"].weight is None
+    assert found("See https://example.org/?utm_source=openai here.", page=page)["chat_link"].start == 25
+    batch = make_batch([{"text": BEFORE, "page": page, "url": "https://example.org/?utm_source=chatgpt.com"}])
+    assert [e.weight for e in Artefacts()(batch, FeatureCache(batch)).evidence] == [None]
+    assert found(BEFORE, page={"marks": [{"name": "chatgpt_link", "count": None}, None]}) == {}
 
 
 def test_occurrences_are_bounded() -> None:

@@ -15,11 +15,9 @@ from detectors.machine_translation.page_marks import (
     SITE_TRANSLATORS,
     TranslationMarks,
     find_marks,
-    rule_counts,
     site_language,
     url_language,
 )
-from schemas.evidence import Evidence
 
 
 def pair(name: str, value: str) -> list[dict[str, str]]:
@@ -45,6 +43,8 @@ def found(url: str | None = None, language: str | None = None, **page: Any) -> d
     return {name: (value, weight) for name, value, weight in find_marks(url, page, language)}
 
 
+TRANSPOSH = '{"total_phrases":55,"translated_phrases":%s,"human_translated_phrases":%s,"hidden_phrases":3}'
+
 ACTIVE: list[tuple[str, str | None, dict[str, Any]]] = [
     ("google_lang", None, {"html_lang": "de-x-mtfrom-en"}),
     ("google_translated_by", None, {"meta": pair("X-Translated-By", "Google")}),
@@ -52,6 +52,10 @@ ACTIVE: list[tuple[str, str | None, dict[str, Any]]] = [
     ("google_alternate", None, {"links": [link("alternate machine-translated-from", "en")]}),
     ("google_proxy_host", "https://example-org.translate.goog/a", {}),
     ("google_proxy_host", "http://translate.googleusercontent.com/translate_c?u=x", {}),
+    ("translator_proxy_host", "https://www.translatoruser-int.com/translate?to=en", {}),
+    ("translator_proxy_host", "https://translated.turbopages.org/proxy_u/en-ru.ru.1/a", {}),
+    ("google_source_text", None, mark("google_source_text", 40)),
+    ("transposh_stats", None, {"meta": pair("translation-stats", TRANSPOSH % (50, 0))}),
     ("google_class", None, {"html_attributes": pair("html.class", "js translated-ltr")}),
     ("google_class", None, {"html_attributes": pair("html.class", "translated-rtl no-js")}),
     ("google_class", None, mark("google_translated", 1)),
@@ -80,6 +84,8 @@ def test_every_hard_rule_has_an_active_case() -> None:
         (None, {"meta": pair("x-translated-by", "")}),
         (None, {"meta": pair("description", "how X-Translated-By works")}),
         (None, {"links": [link("alternate", "en")]}),
+        (None, {"meta": pair("translation-stats", TRANSPOSH % ("null", "null"))}),
+        (None, {"meta": pair("translation-stats", TRANSPOSH % (0, 0))}),
         ("https://translate.google.com/about", {}),
         ("https://nottranslate.goog.example.org/", {}),
         ("https://example.org/?u=x.translate.goog", {}),
@@ -97,6 +103,16 @@ def test_present_but_inactive_is_no_evidence(url: str | None, page: dict[str, An
 @pytest.mark.parametrize(("rule", "name"), [("google_font", "google_font"), ("edge_msthash", "msthash")])
 def test_a_pasted_sentence_is_soft(rule: str, name: str) -> None:
     assert found(**mark(name, 2))[rule] == (2.0, 1.0)
+
+
+def test_phrases_that_people_translated_make_it_soft() -> None:
+    stats = pair("translation-stats", TRANSPOSH % (50, 31))
+    assert found(meta=stats)["transposh_stats"] == (1.0, 2.0)
+
+
+def test_a_widget_beside_translations_by_people_is_soft() -> None:
+    marks = {"marks": [{"name": name, "count": 1} for name in ("gtranslate", "polylang")]}
+    assert found(language="eng", links=GERMAN_SITE, **marks)["gtranslate"] == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("tool", SITE_TRANSLATORS, ids=lambda tool: tool.mark)
@@ -134,12 +150,14 @@ def test_an_article_about_it_is_no_evidence() -> None:
 
 def test_the_detected_language_is_used() -> None:
     detector = TranslationMarks()
-    page = {"html_lang": "de", "links": GERMAN_SITE, **mark("weglot", 1)}
-    batch = make_batch([{"text": "", "page": page}])
-    assert detector(batch, FeatureCache(batch)).evidence[0].weight is None
+    page = {"links": GERMAN_SITE, **mark("weglot", 1)}
+    pages = [page, {"html_lang": "en", **page}, {"html_lang": "de", **page}]
+    batch = make_batch([{"text": "", "page": page} for page in pages])
+    assert [e.weight for e in detector(batch, FeatureCache(batch)).evidence] == [None, 4.0, None]
     features = FeatureCache(batch)
-    features.put("signal:language", pa.array(["eng"]))
-    assert detector(batch, features).evidence[0].weight == 4.0
+    features.put("signal:language", pa.array(["eng"] * 3))
+    # English text where the page says that it is in German, the site's own language: a guest's article
+    assert [e.weight for e in detector(batch, features).evidence] == [4.0, 4.0, None]
 
 
 @pytest.mark.parametrize(
@@ -167,8 +185,4 @@ def test_language_of_the_site() -> None:
     assert site_language({"links": only_default}) == "fra"
     assert site_language({"links": []}) is None
     assert site_language({}) is None
-
-
-def test_counts_by_rule() -> None:
-    evidence = [Evidence(0, "a", "x"), Evidence(1, "a", "x"), Evidence(1, "a", "b")]
-    assert rule_counts(evidence) == {"a:b": 1, "a:x": 2}
+    assert site_language({"links": GERMAN_SITE, "structured": pair("weglot.language_from", "fr")}) == "fra"

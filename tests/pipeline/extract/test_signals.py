@@ -162,6 +162,7 @@ WP = '<script src="/wp-content/plugins/x.js"></script>'
 ACTIVE = {
     "msthash": '<p _msthash="1" _msttexthash="2">x</p>',
     "google_font": '<font style="vertical-align: inherit;"><font style="vertical-align: inherit;">x</font></font>',
+    "google_source_text": '<p><span class="google-src-text">x</span>y</p>',
     "google_translated": '<html class="translated-ltr"><p>x',
     "goog_te": '<div class="goog-te-banner-frame" title=translate></div>',
     "google_widget": '<div id="google_translate_element"></div>',
@@ -187,6 +188,7 @@ ACTIVE = {
     "translate_no": '<p translate="no">x</p>',
     "chatgpt_markup": '<div data-message-author-role="assistant">x</div>',
     "gemini_markup": '<p data-path-to-node="0">x</p>',
+    "chatgpt_link": '<a href="https://a.example/?a=1&amp;utm_source=chatgpt.com">x</a>',
     "claude_markup": '<div class="font-claude-message">x</div>',
 }
 
@@ -237,6 +239,16 @@ def count(page: str, name: str) -> int:
 )
 def test_what_a_mark_counts(page: str, name: str, want: int) -> None:
     assert count(page, name) == want
+
+
+def test_languages_of_weglot() -> None:
+    settings = '{"website":"x","language_from":"en","current_language":"pt-br","languages":[{"language_to":"fr"}]}'
+    found = signals(f'<script type="application/json" id="weglot-data">{settings}</script>')
+    assert found["structured"] == [
+        {"name": "weglot.language_from", "value": "en"}, {"name": "weglot.current_language", "value": "pt-br"},
+    ]  # fmt: skip
+    assert signals(f'<script type="application/json" id="other">{settings}</script>')["structured"] == []
+    assert signals('<script id="weglot-data">{"language_from":</script>')["structured"] == []
 
 
 @pytest.mark.parametrize("extra", [0, 1, 9, 40, 300, 1000, 5000])
