@@ -95,7 +95,7 @@ PARALLEL_STRUCT = pa.struct(
 SCORES = [
     _field("language", pa.string(), "ISO 639-3 and script where the model has it, e.g. `eng_Latn`"),
     _field("language_score", pa.float32(), "probability of `language`, of a bounded sample of the text"),
-    _field("words", pa.int32(), "words of `text`; in scripts without spaces each letter is one"),
+    _field("words", pa.int32(), "words of `text`; each letter is one in writing without spaces"),
     _field("languages", pa.list_(LANGUAGE_SHARE), "share of characters by language of the lines, largest first"),
     _field("ai_text_score", pa.float32(), "raw score of text of chat models in [0, 1]; null where no model applies"),
     _field("raw_text_score", pa.float32(), "raw score of text of language models without chat training, likewise"),
