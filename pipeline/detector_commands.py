@@ -37,7 +37,7 @@ def detectors_list(config_path: str | None) -> None:
 def _corpus_options(command: F) -> F:
     for option in (
         click.option("--quiet", is_flag=True, help="No messages but errors."),
-        click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of sampling and trees."),
+        click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of sampling and trees."),
         click.option(
             "--teacher", type=_FILE, help="Statistics of a language model for a sample of the rows, Parquet."
         ),

@@ -177,7 +177,7 @@ def contraction(buffer: Any, i: Any, size: Any, table: Any) -> Any:
 
 @njit(cache=True)
 def spaces(buffer: Any, size: Any, table: Any, budget: Any, out: Any) -> Any:
-    """One space between words, none before punctuation; up to `budget` units. Returns length, units and the end read."""
+    """One space between words, none before punctuation; up to `budget` units. Returns length, units and end read."""
     k = 0
     units = 0
     quoted = False

@@ -9,7 +9,16 @@ from numba import njit
 
 from detectors.features._kernels import SEED, finish, step
 from detectors.text_model._canonical import (
-    ALONE, APOSTROPHE, BLANK, LETTER, LOWER, MARK, NUMBER, QUOTE, SPACE, TERMINAL, UPPER,
+    ALONE,
+    APOSTROPHE,
+    BLANK,
+    LETTER,
+    MARK,
+    NUMBER,
+    QUOTE,
+    SPACE,
+    TERMINAL,
+    UPPER,
 )  # fmt: skip
 
 WORD, FIGURE, SYMBOL, CAPITAL, CAPITALS, JOINED, LAST = 1, 2, 4, 8, 16, 32, 64  # bits of a unit's kind

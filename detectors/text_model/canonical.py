@@ -111,7 +111,9 @@ def canonicalise(texts: Sequence[str | None]) -> Canonical:
     raw = np.frombuffer("".join(prefixes).encode("utf-32-le", "surrogatepass"), np.uint32).copy()
     chars = np.empty(2 * len(raw) + 16, np.uint32)
     doc_start, units = np.zeros(len(texts) + 1, np.int64), np.zeros(len(texts), np.int32)
-    _canonical.canonicalise(raw, raw_start, cut, table, fold, mapping, lookalike, UNITS * WORDS, chars, doc_start, units)
+    _canonical.canonicalise(
+        raw, raw_start, cut, table, fold, mapping, lookalike, UNITS * WORDS, chars, doc_start, units
+    )
     return Canonical(chars[: doc_start[-1]].copy(), doc_start, units)
 
 

@@ -80,4 +80,4 @@ ATTACKS: Final[dict[str, Attack]] = {
 def attacked(text: str, name: str) -> str:
     """The text after the attack of this name."""
     seed = int.from_bytes(hashlib.sha256(f"{name}:{text}".encode("utf-8", "surrogatepass")).digest()[:8], "big")
-    return ATTACKS[name](text, random.Random(seed))  # noqa: S311 (no secret)
+    return ATTACKS[name](text, random.Random(seed))

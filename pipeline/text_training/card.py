@@ -54,9 +54,9 @@ def _card(
         "",
         "## What it is",
         "",
-        f"Tells {_WHAT[model.head]}, in {model.language} (ISO 639-3), from the first {WORDS} words of a text with at",
-        f"least {MIN_WORDS}. Three members, each standardised, averaged; z is in standard deviations of text that was held",
-        "out, half of it human:",
+        f"Tells {_WHAT[model.head]}, in {model.language}, from the first {WORDS} words of a text with at least",
+        f"{MIN_WORDS}. Three members, each standardised, averaged; z is in standard deviations of text that was",
+        "held out, half of it human:",
         "",
         f"- gradient-boosted trees ({parameters['trees']}) over {meta['style_names']} numbers of stylometry,",
         "- logistic regression over hashed n-grams of distorted text (frequent words, suffixes, punctuation),",
@@ -64,8 +64,8 @@ def _card(
         "",
         "## What it was made from",
         "",
-        f"{human:,} human and {machine:,} machine documents, canonical, none attacked or edited; at most a fixed number",
-        "of a source and generator. Sources:",
+        f"{human:,} human and {machine:,} machine documents, canonical, none attacked or edited; at most a fixed",
+        "number of a source and generator. Sources:",
         "",
         "| source | licence | human | machine | generators |",
         "| --- | --- | --- | --- | --- |",
@@ -86,8 +86,8 @@ def _card(
 
 def _taught(found: Mapping[str, Any]) -> list[str]:
     lines = [
-        "It learned the mean of the label and of a teacher's opinion on a sample (statistics of a causal language model).",
-        "On held-out documents of the sample:",
+        "It learned the mean of the label and of a teacher's opinion (statistics of a causal language model) on a",
+        "sample. On held-out documents of the sample:",
         "",
         "| | documents | rank correlation | same side | cross-entropy |",
         "| --- | --- | --- | --- | --- |",
@@ -105,9 +105,9 @@ def _share(rate: Mapping[str, Any] | None) -> str:
 
 def _figures(report: Mapping[str, Any]) -> list[str]:
     lines = [
-        "Each row is measured by a model that has seen no document of the source, nor of sources that share documents or",
-        "prompts with it. Recall is at 1 % false positives on the source's own human text; false positives are those of",
-        "the 1 % threshold of the other sources. Wilson intervals, 95 %.",
+        "Each row is measured by a model that has seen no document of the source, nor of sources that share documents",
+        "or prompts with it. Recall is at 1 % false positives on the source's own human text; false positives are",
+        "those of the 1 % threshold of the other sources. Wilson intervals, 95 %.",
         "",
         "| source | human | machine | AUC | recall | false positives | punctuation only | shuffled labels |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",

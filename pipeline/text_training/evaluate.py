@@ -15,7 +15,14 @@ from pipeline.text_training.attacks import ATTACKS, attacked
 from pipeline.text_training.design import Design, clean_rows, fit_members, raw_scores, standardise
 from pipeline.text_training.measures import auc, rate_beyond, threshold_at
 from pipeline.text_training.protocol import (
-    LEAST, LeaveOut, audit, folds, measure_fold, run_fold, score_rows, training_rows,
+    LEAST,
+    LeaveOut,
+    audit,
+    folds,
+    measure_fold,
+    run_fold,
+    score_rows,
+    training_rows,
 )  # fmt: skip
 from pipeline.text_training.taught import Lessons
 

@@ -63,7 +63,7 @@ def cap(
     human: int = CAP_HUMAN,
     generated: int = CAP_MACHINE,
 ) -> npt.NDArray[np.int64]:
-    """Documents kept: of each group at most `human` human ones, and `generated` by each generator, least `order` first."""
+    """Documents kept: of a group at most `human` human ones, and `generated` by each generator, least `order` first."""
     counts: Counter[tuple[str, str]] = Counter()
     kept = []
     for i in np.argsort(order, kind="stable").tolist():

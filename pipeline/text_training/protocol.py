@@ -10,7 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.text_training.design import (
-    Design, Standard, clean_rows, fit_members, raw_scores, standardise,
+    Design,
+    Standard,
+    clean_rows,
+    fit_members,
+    raw_scores,
+    standardise,
 )  # fmt: skip
 from pipeline.text_training.measures import auc, auc_error, rate_beyond, threshold_at
 
@@ -104,7 +109,10 @@ def run_fold(design: Design, head: str, fold: Fold, leave_out: LeaveOut, shuffle
     standard = standardise(raw_scores(design, members, calibration), design.weights(calibration))
     test = test_rows(design, head, fold)
     attacked = attacked_rows(design, fold)
-    score = lambda rows: standard.z(raw_scores(design, members, rows))  # noqa: E731
+
+    def score(chosen: Ints) -> Floats:
+        return standard.z(raw_scores(design, members, chosen))
+
     return FoldResult(fold.name, test, score(test), calibration, score(calibration), attacked, score(attacked))
 
 
@@ -192,11 +200,18 @@ def score_rows(design: Design, head: str, result: FoldResult) -> list[dict[str, 
         row = design.rows[i]
         found.append(
             {
-                "head": head, "fold": result.name, "id": row.id, "source": row.source, "domain": row.domain,
+                "head": head,
+                "fold": result.name,
+                "id": row.id,
+                "source": row.source,
+                "domain": row.domain,
                 "label": {"human": "human", "edited": "human_edited_by_machine"}.get(row.family, "ai"),
-                "generator": row.generator, "attack": row.attack or None, "language": row.language,
-                "words": int(words[i]), "z": round(float(z), 5),
-            }  # fmt: skip
+                "generator": row.generator,
+                "attack": row.attack or None,
+                "language": row.language,
+                "words": int(words[i]),
+                "z": round(float(z), 5),
+            }
         )
     return found
 
