@@ -37,7 +37,7 @@ def detectors_list(config_path: str | None) -> None:
 def _corpus_options(command: F) -> F:
     for option in (
         click.option("--quiet", is_flag=True, help="No messages but errors."),
-        click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of sampling and trees."),
+        click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of sampling and trees."),
         click.option(
             "--teacher", type=_FILE, help="Statistics of a language model for a sample of the rows, Parquet."
         ),
@@ -64,6 +64,13 @@ def _overrides(families: tuple[str, ...]) -> dict[str, str]:
             raise click.BadParameter(f"{given!r} is not GENERATOR=chat or GENERATOR=raw", param_hint="--family")
         found[generator] = family
     return found
+
+
+def _named(given: str) -> tuple[str, str]:
+    source, _, licence = given.partition("=")
+    if not source or not licence:
+        raise click.BadParameter(f"{given!r} is not SOURCE=LICENCE", param_hint="--licence")
+    return source, licence
 
 
 def _design(options: dict[str, Any], reporter: Reporter) -> Any:
@@ -94,11 +101,28 @@ def _guarded(work: Callable[[], None]) -> None:
 @_corpus_options
 @click.option("--output", required=True, type=_OUTPUT, help="Model file, .npz.")
 @click.option("--card", type=_OUTPUT, help="Model card, Markdown (default: MODEL_CARD.HEAD.md beside the model).")
+@click.option(
+    "--licence",
+    "licences",
+    multiple=True,
+    metavar="SOURCE=LICENCE",
+    help="Licence of a source whose rows do not say it; the card lists them.",
+)
 @click.option("--no-figures", is_flag=True, help="Leave out the folds by source whose figures stand in the card.")
+@click.option(
+    "--figures",
+    "reports",
+    multiple=True,
+    type=_FILE,
+    help="Figures for the card, as `evaluate --json` printed them, instead of measuring by source again.",
+)
 @click.option(
     "--also", multiple=True, type=_FILE, help="Labelled text that only measures: sources to report, never to fit to."
 )
-def train(output: Path, card: Path | None, no_figures: bool, also: tuple[Path, ...], **options: Any) -> None:
+def train(
+    output: Path, card: Path | None, no_figures: bool, reports: tuple[Path, ...], licences: tuple[str, ...],
+    also: tuple[Path, ...], **options: Any,
+) -> None:  # fmt: skip
     """Fit a head to LABELLED (JSON lines, also .xz), and write its model and its card.
 
     Each row has `id`, `text`, `label` (human, ai, human_edited_by_machine), `generator`, `lang`, `domain`, `source`,
@@ -116,14 +140,15 @@ def train(output: Path, card: Path | None, no_figures: bool, also: tuple[Path, .
         output.parent.mkdir(parents=True, exist_ok=True)
         design, head = _design(options, reporter), options["head"]
         lessons = read_lessons(options["teacher"], design) if options["teacher"] else None
-        trained = train_head(design, head, options["language"], lessons=lessons, say=reporter.say)
+        named = dict(_named(given) for given in licences)
+        trained = train_head(design, head, options["language"], lessons=lessons, licences=named, say=reporter.say)
         writing = output.with_name(f".{output.name}.writing")
         writing.write_bytes(trained.raw)
         writing.replace(output)
         reporter.say(f"{output}: {len(trained.raw):,} bytes, sha256 {trained.model.digest}")
-        figures = None
-        if not no_figures:
-            figures = evaluate_head(design, head, "source", audits=True, lessons=lessons, say=reporter.say).report
+        figures = [json.loads(path.read_text(encoding="utf-8")) for path in reports]
+        if not no_figures and not figures:
+            figures = [evaluate_head(design, head, "source", audits=True, lessons=lessons, say=reporter.say).report]
         beyond = None
         if also:
             beyond = evaluate_model(_design({**options, "inputs": also}, reporter), head, trained.model)

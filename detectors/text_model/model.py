@@ -1,10 +1,10 @@
 """A text model: members that score a document's features, each standardised, averaged; one file.
 
 The file is an `.npz` without pickles: `meta` (JSON as bytes) and the arrays of each member. Members are of two kinds:
-`forest` (gradient-boosted trees over stylometry) and `linear` (logistic regression over hashed n-grams, weights of eight
-bits with one scale a kind of n-gram). A member's raw score is standardised by `mean` and `sd`, measured on text that it
-was not fitted to, half of it human; z is the mean over the members, in turn over its own spread there. Positive z speaks
-for the machine.
+`forest` (gradient-boosted trees over stylometry) and `linear` (logistic regression over hashed n-grams, weights of
+eight bits with one scale a kind of n-gram). A member's raw score is standardised by `mean` and `sd`, measured on text
+that it was not fitted to, half of it human; z is the mean over the members, in turn over its own spread there. Positive
+z speaks for the machine.
 """
 
 from __future__ import annotations

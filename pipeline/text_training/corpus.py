@@ -35,9 +35,9 @@ EDITED: Final = "edited"
 # Language models without instruction tuning, and T5 models tuned on tasks, whose text is nearer to those than to chat.
 # A generator is raw if its name contains one of these, and chat otherwise.
 RAW_NAMES: Final = (
-    "gpt2", "gpt-2", "gpt-j", "gptj", "gpt-neo", "gptneo", "neox", "opt-", "opt_", "llama-7b", "llama_7b", "gpt-3-175b-base",
-    "gpt-3.5/davinci", "text-babbage", "text-curie", "babbage", "curie", "bloom", "flan-t5", "flan_t5", "t0-", "pythia",
-    "falcon-7b-base", "cerebras", "xlnet", "ctrl", "grover", "transfo", "luminous", "-base",
+    "gpt2", "gpt-2", "gpt-j", "gptj", "gpt-neo", "gptneo", "neox", "opt-", "opt_", "llama-7b", "llama_7b",
+    "gpt-3-175b-base", "gpt-3.5/davinci", "text-babbage", "text-curie", "babbage", "curie", "bloom", "flan-t5",
+    "flan_t5", "t0-", "pythia", "falcon-7b-base", "cerebras", "xlnet", "ctrl", "grover", "transfo", "luminous", "-base",
 )  # fmt: skip
 _CHAT_FIRST: Final = ("chat", "instruct", "text-davinci", "alpaca", "vicuna")  # chat although a raw name is in it
 _ATTACKED_PROMPTS: Final = ("adversarial", "paraphrase_back", "paraphrase_dipper")
@@ -105,9 +105,9 @@ def read_rows(paths: Iterable[Path], overrides: Mapping[str, str] | None = None)
 
 
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    opened = lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
+    opener = lzma.open if path.suffix == ".xz" else open
     try:
-        with opened as lines:
+        with opener(path, "rt", encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 record = json.loads(line)
                 if not isinstance(record, dict):
@@ -147,7 +147,7 @@ def _row(record: Mapping[str, Any], path: Path, overrides: Mapping[str, str] | N
 
 
 def with_groups(rows: Sequence[Row], least: int = 100) -> list[Row]:
-    """Rows with their group: the source, or source:domain where a source has domains with `least` clean rows a class."""
+    """Rows with their group: source, or source:domain where a source has domains with `least` clean rows a class."""
     counts: dict[tuple[str, str, bool], int] = {}
     for row in rows:
         if not row.attack:

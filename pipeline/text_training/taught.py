@@ -72,7 +72,7 @@ def read_lessons(path: Path, design: Design) -> Lessons:
     at = file.rows_of([row.id for row in design.rows])
     statistics = np.full((len(design), file.statistics.shape[1]), np.nan)
     statistics[at >= 0] = file.statistics[at[at >= 0]]
-    present = ~np.isnan(statistics).all(1)
+    present: npt.NDArray[np.bool_] = np.logical_not(np.isnan(statistics).all(axis=1))
     return Lessons(statistics, present, import_module("detectors.ai_text.zero_shot"))
 
 
