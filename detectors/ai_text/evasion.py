@@ -46,7 +46,11 @@ _HIDDEN = "".join(sorted(HIDDEN_IN_LATIN))
 _ALIKE = "".join(sorted(CONFUSABLES))
 _GREEK_ALIKE = frozenset(c for c in CONFUSABLES if "\u0370" <= c <= "\u03ff")
 
-_PREFILTER = f"[{_HIDDEN}]|[A-Za-z][{_ALIKE}]|[{_ALIKE}][A-Za-z]"  # RE2; every word with a look-alike has such a pair
+# RE2 reads both; every word with a look-alike has such a pair.
+_BETWEEN = f"{_LETTER}[{_HIDDEN}]+{_LETTER}"
+_PAIR = f"[A-Za-z][{_ALIKE}]|[{_ALIKE}][A-Za-z]"
+_PREFILTER = f"{_BETWEEN}|{_PAIR}"
+_PAIRS = re.compile(_PAIR)
 _INSIDE = re.compile(f"(?<={_LETTER})[{_HIDDEN}]+(?={_LETTER})")
 _SOFT_WORDS = re.compile(f"[{_LATIN}{_GREEK}{_CYRILLIC}{SOFT_HYPHEN}]+")
 _WORDS = re.compile(f"[{_LATIN}{_GREEK}{_CYRILLIC}{_ALIKE}]+")
@@ -135,6 +139,8 @@ def _misplaced(text: str) -> bool:
 
 def find_homoglyphs(text: str) -> Found | None:
     """Words that are Latin but for look-alikes of other scripts, in a text of Latin letters."""
+    if not _PAIRS.search(text):
+        return None
     words = 0
     spans = []
     for match in _WORDS.finditer(text):
