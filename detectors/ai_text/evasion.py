@@ -28,7 +28,8 @@ from schemas.evidence import Evidence
 
 RULES_VERSION = 1
 LEAST = 3  # fewer are slips of an editor
-DENSE_LEAST = 15
+DENSE_LEAST = 15  # hidden characters
+DENSE_WORDS = 5  # words with look-alikes: attacks on half a page leave 3 to 11
 DENSE_SHARE = 0.01  # of the letters for hidden characters, of the words for look-alikes
 DENSE_NATS = 0.8
 LATIN_SHARE = 0.9  # of the letters of a text in which look-alikes are looked for
@@ -86,7 +87,7 @@ class Evasion:
             "hidden": _HIDDEN,
             "confusables": CONFUSABLES,
             "patterns": [_INSIDE.pattern, _LATIN_OR_ALIKE.pattern],
-            "least": [LEAST, DENSE_LEAST, DENSE_SHARE, LATIN_SHARE, SHORT_WORD, MOSTLY_WRONG],
+            "least": [LEAST, DENSE_LEAST, DENSE_WORDS, DENSE_SHARE, LATIN_SHARE, SHORT_WORD, MOSTLY_WRONG],
             "weight": DENSE_NATS,
         }
 
@@ -153,7 +154,7 @@ def find_homoglyphs(text: str) -> Found | None:
     swapped = sum(1 for start, end in spans for c in text[start:end] if c in CONFUSABLES)
     if latin < LATIN_SHARE * (latin + other - swapped):
         return None
-    return Found(len(spans), *spans[0], len(spans) >= max(DENSE_LEAST, DENSE_SHARE * words))
+    return Found(len(spans), *spans[0], len(spans) >= max(DENSE_WORDS, DENSE_SHARE * words))
 
 
 def _is_disguised(word: str) -> bool:
