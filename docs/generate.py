@@ -9,6 +9,7 @@ import inspect
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
@@ -20,6 +21,7 @@ from pydantic import BaseModel
 
 import schemas.document
 from detectors.ai_text.artefacts import ARTEFACTS
+from detectors.ai_text.evasion import DENSE_NATS
 from detectors.ai_text.page_marks import (
     AI_META_WEIGHT,
     ASSISTED_WEIGHT,
@@ -29,7 +31,10 @@ from detectors.ai_text.page_marks import (
     PASTED_WEIGHT,
     SOURCE_TYPES,
 )
+from detectors.machine_translation.literal import lexicon
 from detectors.machine_translation.page_marks import HARD_NATS, RULES, SITE_TRANSLATORS
+from detectors.machine_translation.residue import RULES as RESIDUE_RULES
+from detectors.machine_translation.residue import WRONG_DIGITS_LEAST, WRONG_DIGITS_NATS
 from detectors.quality.profiles import PROFILES
 from pipeline.annotate import Annotator
 from pipeline.cli import cli
@@ -588,6 +593,25 @@ def _marks(name: str) -> Iterator[str]:
                 [code(a.name), _nats(a.weight), str(len(a.phrases)) if a.phrases else "pattern", a.scope]
                 for a in ARTEFACTS
             ],
+        )
+    elif name == "translation_residue":
+        notes = [("wrong_digits", WRONG_DIGITS_NATS, WRONG_DIGITS_LEAST), ("untranslated_lines", None, 1)]
+        yield table(
+            ["signal", "weight", "from how many"],
+            [
+                [code(signal), _nats(weight), str(least)]
+                for signal, weight, least in [*((r.name, r.weight, r.at_least) for r in RESIDUE_RULES), *notes]
+            ],
+        )
+    elif name == "literal_translation":
+        languages = ", ".join(
+            f"{count} in {name}" for name, count in sorted(Counter(c.language for c in lexicon()).items())
+        )
+        yield f"Signals are `LANGUAGE:WORD` of the source. The lexicon has {len(lexicon())} entries: {languages}.\n\n"
+    elif name == "evasion":
+        yield table(
+            ["signal", "weight where dense", "else"],
+            [[code(signal), _nats(DENSE_NATS), "none"] for signal in ("hidden_characters", "homoglyphs")],
         )
 
 

@@ -28,7 +28,8 @@ from schemas.evidence import Evidence
 
 RULES_VERSION = 1
 LEAST = 3  # fewer are slips of an editor
-DENSE_LEAST = 15
+DENSE_LEAST = 15  # hidden characters
+DENSE_WORDS = 5  # words with look-alikes: attacks on half a page leave 3 to 11
 DENSE_SHARE = 0.01  # of the letters for hidden characters, of the words for look-alikes
 DENSE_NATS = 0.8
 LATIN_SHARE = 0.9  # of the letters of a text in which look-alikes are looked for
@@ -46,7 +47,11 @@ _HIDDEN = "".join(sorted(HIDDEN_IN_LATIN))
 _ALIKE = "".join(sorted(CONFUSABLES))
 _GREEK_ALIKE = frozenset(c for c in CONFUSABLES if "\u0370" <= c <= "\u03ff")
 
-_PREFILTER = f"[{_HIDDEN}]|[A-Za-z][{_ALIKE}]|[{_ALIKE}][A-Za-z]"  # RE2; every word with a look-alike has such a pair
+# RE2 reads both; every word with a look-alike has such a pair.
+_BETWEEN = f"{_LETTER}[{_HIDDEN}]+{_LETTER}"
+_PAIR = f"[A-Za-z][{_ALIKE}]|[{_ALIKE}][A-Za-z]"
+_PREFILTER = f"{_BETWEEN}|{_PAIR}"
+_PAIRS = re.compile(_PAIR)
 _INSIDE = re.compile(f"(?<={_LETTER})[{_HIDDEN}]+(?={_LETTER})")
 _SOFT_WORDS = re.compile(f"[{_LATIN}{_GREEK}{_CYRILLIC}{SOFT_HYPHEN}]+")
 _WORDS = re.compile(f"[{_LATIN}{_GREEK}{_CYRILLIC}{_ALIKE}]+")
@@ -82,7 +87,7 @@ class Evasion:
             "hidden": _HIDDEN,
             "confusables": CONFUSABLES,
             "patterns": [_INSIDE.pattern, _LATIN_OR_ALIKE.pattern],
-            "least": [LEAST, DENSE_LEAST, DENSE_SHARE, LATIN_SHARE, SHORT_WORD, MOSTLY_WRONG],
+            "least": [LEAST, DENSE_LEAST, DENSE_WORDS, DENSE_SHARE, LATIN_SHARE, SHORT_WORD, MOSTLY_WRONG],
             "weight": DENSE_NATS,
         }
 
@@ -135,6 +140,8 @@ def _misplaced(text: str) -> bool:
 
 def find_homoglyphs(text: str) -> Found | None:
     """Words that are Latin but for look-alikes of other scripts, in a text of Latin letters."""
+    if not _PAIRS.search(text):
+        return None
     words = 0
     spans = []
     for match in _WORDS.finditer(text):
@@ -147,7 +154,7 @@ def find_homoglyphs(text: str) -> Found | None:
     swapped = sum(1 for start, end in spans for c in text[start:end] if c in CONFUSABLES)
     if latin < LATIN_SHARE * (latin + other - swapped):
         return None
-    return Found(len(spans), *spans[0], len(spans) >= max(DENSE_LEAST, DENSE_SHARE * words))
+    return Found(len(spans), *spans[0], len(spans) >= max(DENSE_WORDS, DENSE_SHARE * words))
 
 
 def _is_disguised(word: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,11 +47,11 @@ class PhraseIndex:
         """
         found: list[tuple[int, int, int]] = []
         batch = tokens(features)
-        hashes = _rolled(features)
+        hashes, tops = _rolled(features)
         for n in range(KEY_TOKENS):
             if not len(self.keys[n]) or not len(hashes[n]):
                 continue
-            at = np.flatnonzero(self.present[n][hashes[n] >> _SHIFT])
+            at = np.flatnonzero(self.present[n][tops[n]])
             if not len(at):
                 continue
             place = np.minimum(np.searchsorted(self.keys[n], hashes[n][at]), len(self.keys[n]) - 1)
@@ -98,9 +99,10 @@ def _best_key(words: Sequence[str]) -> tuple[int, int]:
     inner = 1 if len(words) >= KEY_TOKENS + 2 else 0
     choices = range(inner, len(words) - length - inner + 1)
 
-    def rank(offset: int) -> tuple[bool, int]:
+    def rank(offset: int) -> tuple[bool, int, int]:
         chosen = words[offset : offset + length]
-        return not any(sign in word for word in chosen for sign in _APOSTROPHES), sum(map(len, chosen))
+        plain = not any(sign in word for word in chosen for sign in _APOSTROPHES)
+        return plain, sum(map(len, chosen)), offset  # late, where words are signs: they begin alike
 
     return max(choices, key=rank), length
 
@@ -117,11 +119,17 @@ def _roll(batch: Tokens) -> tuple[UInt64, ...]:
     return tuple(rolled)
 
 
-def _rolled(features: FeatureCache) -> tuple[UInt64, ...]:
+class _Rolled(NamedTuple):
+    hashes: tuple[UInt64, ...]
+    tops: tuple[npt.NDArray[np.uint16], ...]  # their first 16 bits
+
+
+def _rolled(features: FeatureCache) -> _Rolled:
     """Hashes of one, two and three tokens in a row, computed once per batch."""
 
-    def compute(_: pa.RecordBatch) -> tuple[UInt64, ...]:
-        return _roll(tokens(features))
+    def compute(_: pa.RecordBatch) -> _Rolled:
+        hashes = _roll(tokens(features))
+        return _Rolled(hashes, tuple((held >> _SHIFT).astype(np.uint16) for held in hashes))
 
     return features.get(f"rolled:{KEY_TOKENS}:{FEATURE}", compute)
 

@@ -39,11 +39,11 @@ RULES_VERSION = 1
 class ResidueRule:
     """One kind of residue: a pattern, and the least number of matches from which it is told.
 
-    `sign` is in every match. Matches that are equal count once where more than one is needed.
+    One of `signs` is in every match. Matches that are equal count once where more than one is needed.
     """
 
     name: str
-    sign: str
+    signs: tuple[str, ...]
     pattern: str
     weight: float | None
     at_least: int = 1
@@ -53,7 +53,7 @@ RULES: tuple[ResidueRule, ...] = (
     # Spaces within a conversion. `50 % d'alcool` and `in % d. Umsatzes` are language.
     ResidueRule(
         "broken_placeholder",
-        " ",
+        ("%", "{"),
         r"(?<![\d%\w])(?<!\d )% [sd](?![\w.'’])|%\s?[1-9]\s\$\s?[sd]\b|%\s[1-9]\s?\$\s?[sd]\b"
         r"|\{ \{ ?[^\W\d]\w{0,30} ?\} ?\}|\{ ?\{ ?[^\W\d]\w{0,30} ?\} \}",
         1.5,
@@ -61,23 +61,25 @@ RULES: tuple[ResidueRule, ...] = (
     # Names in placeholders are ASCII in every system of templates.
     ResidueRule(
         "translated_placeholder",
-        "{",
+        ("{",),
         r"(?:\{\{|[%$]\{) {0,2}(?=[\w .-]{0,40}[^\W\d_A-Za-z])[^\W\d][\w .-]{0,40}\}\}?",
         1.5,
     ),
-    ResidueRule("unfilled_placeholder", "", r"\{\{ ?[a-z][a-zA-Z0-9_.]{0,40} ?\}\}|(?<![\w%])%[1-9]\$[sd]\b", None),
+    ResidueRule(
+        "unfilled_placeholder", ("{{", "%"), r"\{\{ ?[a-z][a-zA-Z0-9_.]{0,40} ?\}\}|(?<![\w%])%[1-9]\$[sd]\b", None
+    ),
     ResidueRule(
         "broken_entity",
-        "&",
+        ("&",),
         r"& (?:amp|nbsp|quot|lt|gt|apos|[lr][sd]quo|[nm]dash|hellip|[a-z]acute|[a-z]uml) ?;"
         r"|&(?:amp|nbsp|quot|lt|gt|apos) ;|& ?# ?\d{2,5} ;|& ?# \d{2,5} ?;|& #\d{2,5} ?;",
-        1.0,
+        0.5,  # tokenised copies of texts by people have them too
     ),
     # Escaped twice: more often the fault of a template than of a translator.
     ResidueRule(
-        "visible_entity", "&", r"\w{1,20}&(?:#39|quot|amp|nbsp|rsquo|#8217);\w?|&amp;(?:amp|nbsp|quot);", None, 3
+        "visible_entity", ("&",), r"\w{1,20}&(?:#39|quot|amp|nbsp|rsquo|#8217);\w?|&amp;(?:amp|nbsp|quot);", None, 3
     ),
-    ResidueRule("unknown_word_marks", " *", r"\*(?<=[^\W\d_] \*)[^\W\d_]{3,30}(?![^\s.,;:!?)])(?! ?\*)", 1.5, 4),
+    ResidueRule("unknown_word_marks", (" *",), r"\*(?<=[^\W\d_] \*)[^\W\d_]{3,30}(?![^\s.,;:!?)])(?! ?\*)", 1.5, 4),
 )
 _COMPILED = {rule.name: re.compile(rule.pattern) for rule in RULES}
 
@@ -94,8 +96,10 @@ UNTRANSLATED_MOST_SHARE = 0.5
 
 # RE2 each: what makes a text worth a look, lines of code, and words of pages that explain such things.
 _PREFILTER = (
-    r"% [sd][^\w.'’]|%\s?[1-9]\s?\$\s?[sd]|\{ ?\{|[%$]\{|&(?:amp;|#39|quot;|nbsp|rsquo|#8217| ?# ?\d|[a-z]{2,6} ;)"
-    r"|& [a-z]{2,6} ?;|[^\s\d] \*[^\s\d*]|[\x{660}-\x{669}\x{6f0}-\x{6f9}\x{966}-\x{96f}\x{9e6}-\x{9ef}]"
+    r"% [sd][^\w.'’]|%\s?[1-9]\s?\$\s?[sd]|\{ ?\{|[%$]\{[^}]{0,40}[^\x00-\x7f]"
+    r"|&(?:amp;|#39|quot;|nbsp|rsquo|#8217| ?# ?\d|[a-z]{2,6} ;)|& [a-z]{2,6} ?;"
+    r"|[a-zA-Z\x{c0}-\x{52f}] \*[a-zA-Z\x{c0}-\x{52f}]{3}"
+    r"|[\x{660}-\x{669}\x{6f0}-\x{6f9}\x{966}-\x{96f}\x{9e6}-\x{9ef}]"
 )
 CODE = (
     r"(?m:[{};] {0,3}$)"
@@ -189,7 +193,10 @@ def _unguarded(texts: pa.Array) -> set[int]:
 
 def find_residue(text: str) -> Iterator[Finding]:
     """Findings of `RULES` and wrong digits in a text."""
-    found = [(rule, list(_COMPILED[rule.name].finditer(text)) if rule.sign in text else []) for rule in RULES]
+    found = [
+        (rule, list(_COMPILED[rule.name].finditer(text)) if any(sign in text for sign in rule.signs) else [])
+        for rule in RULES
+    ]
     for rule, matches in found:
         if matches and len({match.group() for match in matches}) >= rule.at_least:
             yield Finding(rule.name, float(len(matches)), rule.weight, *matches[0].span())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.api import FeatureCache
@@ -16,6 +16,7 @@ PHRASES = ["one", "two three", "a b c", "one two three four five", "it's a b it'
 
 
 @pytest.mark.parametrize("first", [True, False])
+@settings(deadline=None)
 @given(texts=st.lists(st.lists(st.sampled_from(WORDS)), max_size=4))
 def test_every_phrase_that_is_there_is_found(first: bool, texts: list[list[str]]) -> None:
     rows = [" ".join(words) for words in texts]
