@@ -63,6 +63,8 @@ MOST_MEMBERS = 50_000
 SAME_PAGE = 0.95
 OTHER_WORDS = 0.35
 MOST_COMPARED = 16
+TOLERANCE = 3  # one language in so many may disagree: half-translated pages count as the language that was left
+PASSES = 3  # what is refused is tried again when its sides have grown
 
 # What speaks for a page being the original, in nats, by rule. Most of what is translated is written in English
 # (Thompson et al. 2024); a page that is a month older than all others of its group was there first.
@@ -84,6 +86,19 @@ class Cluster:
 def sure(languages: Iterable[str]) -> set[str]:
     """The languages without those of pages whose language is unsure."""
     return {language for language in languages if not language.startswith(UNSURE)}
+
+
+def _unite(cluster_of: list[Cluster], first: Cluster, second: Cluster) -> None:
+    """Move the smaller cluster's members into the larger one."""
+    if first.count < second.count:
+        first, second = second, first
+    for language, rows in second.members.items():
+        first.members.setdefault(language, []).extend(rows)
+        first.members[language].sort()
+        for row in rows:
+            cluster_of[row] = first
+    first.count += second.count
+    second.members, second.count = {}, 0
 
 
 class _Component:
@@ -123,10 +138,13 @@ class _Component:
         shared = sorted(first.members.keys() & second.members.keys())
         if shared and self.are_siblings(first, second):
             return False
+        allowed = min(len(first.members), len(second.members)) // TOLERANCE
         for language in shared:
             pairs = [(a, b) for a in first.members[language] for b in second.members[language]][:MOST_COMPARED]
             if not all(self.agree(a, b) for a, b in pairs):
-                return False
+                allowed -= 1
+                if allowed < 0:
+                    return False
         return True
 
     def are_siblings(self, first: Cluster, second: Cluster) -> bool:
@@ -151,23 +169,22 @@ class _Component:
     def groups(self, edges: Sequence[tuple[int, int, int]]) -> Iterator[list[int]]:
         """Rows of each group of two languages or more; `edges` holds (score, row, row)."""
         cluster_of = [Cluster({language: [row]}, 1) for row, language in enumerate(self.language)]
-        refused: set[tuple[int, int]] = set()
-        for _, left, right in sorted(edges, key=lambda e: (-e[0], e[1], e[2])):
-            a, b = cluster_of[left], cluster_of[right]
-            if a is b or (id(a), id(b)) in refused:
-                continue
-            if not self.may_join(a, b):
-                refused |= {(id(a), id(b)), (id(b), id(a))}
-                continue
-            if a.count < b.count:
-                a, b = b, a
-            for language, rows in b.members.items():
-                a.members.setdefault(language, []).extend(rows)
-                a.members[language].sort()
-                for row in rows:
-                    cluster_of[row] = a
-            a.count += b.count
-            b.members, b.count = {}, 0
+        waiting = sorted(edges, key=lambda e: (-e[0], e[1], e[2]))
+        for _ in range(PASSES):
+            refused: set[tuple[int, int]] = set()
+            rest = []
+            for edge in waiting:
+                a, b = cluster_of[edge[1]], cluster_of[edge[2]]
+                if a is b:
+                    continue
+                if (id(a), id(b)) in refused or not self.may_join(a, b):
+                    refused |= {(id(a), id(b)), (id(b), id(a))}
+                    rest.append(edge)
+                else:
+                    _unite(cluster_of, a, b)
+            if len(rest) == len(waiting):
+                break
+            waiting = rest
         seen: set[int] = set()
         for cluster in cluster_of:
             if id(cluster) not in seen and len(sure(cluster.members)) > 1:
