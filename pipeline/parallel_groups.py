@@ -17,7 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from detectors.machine_translation.parallel_score import SKETCH_ACCEPTED, compare_sketches, score_sketches
+from detectors.machine_translation.parallel_score import (
+    SKETCH_ACCEPTED,
+    compare_sketches,
+    parallel_nats,
+    score_sketches,
+)
 from detectors.machine_translation.parallelism import (
     IS_CANONICAL_TRANSLATION,
     IS_DEFAULT,
@@ -56,13 +61,24 @@ PARALLEL = pa.schema(
     ]
 )
 
+GROUP_COLUMNS = pa.schema(
+    [
+        ("parallel_group", pa.string()),
+        ("parallel_languages", pa.int32()),
+        ("parallel_is_source", pa.bool_()),
+        ("parallel_source_language", pa.string()),
+        ("parallel_confidence", pa.float32()),
+        ("parallel_nats", pa.float32()),  # log-odds that it adds for machine-translated
+    ]
+)
+
 # A component beyond this is no document in many languages but a site's template; nobody has 500 versions of 100 pages.
 MOST_MEMBERS = 50_000
 # Two pages of one language by the estimated Jaccard similarity of their 5-grams: copies and captures of one page are
 # above the first, independent translations of one original below the second, pages of one template between.
 SAME_PAGE = 0.95
 OTHER_WORDS = 0.35
-MOST_COMPARED = 16
+MOST_COMPARED = 4  # pairs a language, so that joining two large groups stays cheap
 TOLERANCE = 3  # one language in so many may disagree: half-translated pages count as the language that was left
 PASSES = 3  # what is refused is tried again when its sides have grown
 
@@ -279,3 +295,17 @@ def addresses_of(prepared: pa.Table) -> pa.Array:
     values[has] = flat[first[has]]
     has &= (values & KIND_MASK) == URL
     return pa.array(values, pa.uint64(), mask=~has)
+
+
+def align_groups(groups: pa.Table, rows: int) -> pa.Table:
+    """GROUP_COLUMNS for every row of a shard of so many rows: null, and 0 nats, for pages without versions.
+
+    `groups` has columns PARALLEL, at most one row a document of the shard.
+    """
+    at = np.full(rows, -1, np.int64)
+    at[np.asarray(groups.column("reference"), dtype=np.uint64) & np.uint64(0xFFFFFFFF)] = np.arange(groups.num_rows)
+    taken = groups.take(pa.array(at, mask=at < 0))
+    columns = [taken.column(name) for name in ("group", "languages", "is_source", "source_language", "confidence")]
+    values = zip(*(column.to_pylist() for column in columns[1:]), strict=True)
+    nats = [parallel_nats(languages, is_source, confidence) for languages, is_source, _, confidence in values]
+    return pa.table([*columns, pa.array(nats, pa.float32())], schema=GROUP_COLUMNS)
