@@ -17,7 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from detectors.machine_translation.parallel_score import SKETCH_ACCEPTED, compare_sketches, score_sketches
+from detectors.machine_translation.parallel_score import (
+    SKETCH_ACCEPTED,
+    compare_sketches,
+    parallel_nats,
+    score_sketches,
+)
 from detectors.machine_translation.parallelism import (
     IS_CANONICAL_TRANSLATION,
     IS_DEFAULT,
@@ -56,13 +61,26 @@ PARALLEL = pa.schema(
     ]
 )
 
+GROUP_COLUMNS = pa.schema(
+    [
+        ("parallel_group", pa.string()),
+        ("parallel_languages", pa.int32()),
+        ("parallel_is_source", pa.bool_()),
+        ("parallel_source_language", pa.string()),
+        ("parallel_confidence", pa.float32()),
+        ("parallel_nats", pa.float32()),  # log-odds that it adds for machine-translated
+    ]
+)
+
 # A component beyond this is no document in many languages but a site's template; nobody has 500 versions of 100 pages.
 MOST_MEMBERS = 50_000
 # Two pages of one language by the estimated Jaccard similarity of their 5-grams: copies and captures of one page are
 # above the first, independent translations of one original below the second, pages of one template between.
 SAME_PAGE = 0.95
 OTHER_WORDS = 0.35
-MOST_COMPARED = 16
+MOST_COMPARED = 4  # pairs a language, so that joining two large groups stays cheap
+TOLERANCE = 3  # one language in so many may disagree: half-translated pages count as the language that was left
+PASSES = 3  # what is refused is tried again when its sides have grown
 
 # What speaks for a page being the original, in nats, by rule. Most of what is translated is written in English
 # (Thompson et al. 2024); a page that is a month older than all others of its group was there first.
@@ -84,6 +102,19 @@ class Cluster:
 def sure(languages: Iterable[str]) -> set[str]:
     """The languages without those of pages whose language is unsure."""
     return {language for language in languages if not language.startswith(UNSURE)}
+
+
+def _unite(cluster_of: list[Cluster], first: Cluster, second: Cluster) -> None:
+    """Move the smaller cluster's members into the larger one."""
+    if first.count < second.count:
+        first, second = second, first
+    for language, rows in second.members.items():
+        first.members.setdefault(language, []).extend(rows)
+        first.members[language].sort()
+        for row in rows:
+            cluster_of[row] = first
+    first.count += second.count
+    second.members, second.count = {}, 0
 
 
 class _Component:
@@ -123,10 +154,13 @@ class _Component:
         shared = sorted(first.members.keys() & second.members.keys())
         if shared and self.are_siblings(first, second):
             return False
+        allowed = min(len(first.members), len(second.members)) // TOLERANCE
         for language in shared:
             pairs = [(a, b) for a in first.members[language] for b in second.members[language]][:MOST_COMPARED]
             if not all(self.agree(a, b) for a, b in pairs):
-                return False
+                allowed -= 1
+                if allowed < 0:
+                    return False
         return True
 
     def are_siblings(self, first: Cluster, second: Cluster) -> bool:
@@ -151,23 +185,22 @@ class _Component:
     def groups(self, edges: Sequence[tuple[int, int, int]]) -> Iterator[list[int]]:
         """Rows of each group of two languages or more; `edges` holds (score, row, row)."""
         cluster_of = [Cluster({language: [row]}, 1) for row, language in enumerate(self.language)]
-        refused: set[tuple[int, int]] = set()
-        for _, left, right in sorted(edges, key=lambda e: (-e[0], e[1], e[2])):
-            a, b = cluster_of[left], cluster_of[right]
-            if a is b or (id(a), id(b)) in refused:
-                continue
-            if not self.may_join(a, b):
-                refused |= {(id(a), id(b)), (id(b), id(a))}
-                continue
-            if a.count < b.count:
-                a, b = b, a
-            for language, rows in b.members.items():
-                a.members.setdefault(language, []).extend(rows)
-                a.members[language].sort()
-                for row in rows:
-                    cluster_of[row] = a
-            a.count += b.count
-            b.members, b.count = {}, 0
+        waiting = sorted(edges, key=lambda e: (-e[0], e[1], e[2]))
+        for _ in range(PASSES):
+            refused: set[tuple[int, int]] = set()
+            rest = []
+            for edge in waiting:
+                a, b = cluster_of[edge[1]], cluster_of[edge[2]]
+                if a is b:
+                    continue
+                if (id(a), id(b)) in refused or not self.may_join(a, b):
+                    refused |= {(id(a), id(b)), (id(b), id(a))}
+                    rest.append(edge)
+                else:
+                    _unite(cluster_of, a, b)
+            if len(rest) == len(waiting):
+                break
+            waiting = rest
         seen: set[int] = set()
         for cluster in cluster_of:
             if id(cluster) not in seen and len(sure(cluster.members)) > 1:
@@ -262,3 +295,17 @@ def addresses_of(prepared: pa.Table) -> pa.Array:
     values[has] = flat[first[has]]
     has &= (values & KIND_MASK) == URL
     return pa.array(values, pa.uint64(), mask=~has)
+
+
+def align_groups(groups: pa.Table, rows: int) -> pa.Table:
+    """GROUP_COLUMNS for every row of a shard of so many rows: null, and 0 nats, for pages without versions.
+
+    `groups` has columns PARALLEL, at most one row a document of the shard.
+    """
+    at = np.full(rows, -1, np.int64)
+    at[np.asarray(groups.column("reference"), dtype=np.uint64) & np.uint64(0xFFFFFFFF)] = np.arange(groups.num_rows)
+    taken = groups.take(pa.array(at, mask=at < 0))
+    columns = [taken.column(name) for name in ("group", "languages", "is_source", "source_language", "confidence")]
+    values = zip(*(column.to_pylist() for column in columns[1:]), strict=True)
+    nats = [parallel_nats(languages, is_source, confidence) for languages, is_source, _, confidence in values]
+    return pa.table([*columns, pa.array(nats, pa.float32())], schema=GROUP_COLUMNS)

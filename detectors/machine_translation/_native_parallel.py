@@ -14,8 +14,9 @@ from detectors.features._kernels import ALPHA, LETTER, MARK, NUMBER, S32, SEED, 
 
 STRONG_SIZE = 64  # smallest hashes kept of the strong tokens (numbers, code, acronyms) …
 WEAK_SIZE = 32  # … and of the weak ones (names)
+ACRONYM = 5  # letters; longer words in capitals are headings
 LINES = 64  # lines whose length is kept
-PAIR_KEYS = 12
+PAIR_KEYS = 16
 PLACE_KEYS = 6
 SHAPE_KEYS = 4
 
@@ -152,7 +153,7 @@ def classify(chars: Any, table: Any, fold: Any, first: Any, last: Any, begin: An
     if last - first < 2:
         return 0, np.uint64(0)
     kind = 0
-    if digits or inner or joined or (upper >= 2 and lower == 0):
+    if digits or inner or joined or (2 <= upper <= ACRONYM and lower == 0):
         kind = 3
     else:
         before = chars[first - 1] if first > begin else np.uint32(32)
@@ -243,7 +244,7 @@ def survey(
     `counts` gets the number of strong and weak hashes, lines kept, pair keys, place keys, shape keys, lines in all,
     and characters within lines.
     """
-    unused = np.zeros(max(PAIR_KEYS, PLACE_KEYS), np.uint8)
+    unused = np.zeros(PAIR_KEYS + PLACE_KEYS, np.uint8)
     for d in range(len(doc_start) - 1):
         begin = doc_start[d]
         stop = doc_start[d + 1]
@@ -270,6 +271,7 @@ def survey(
         nq = 0
         at = 0
         previous = np.uint64(0)
+        previous_number = np.uint64(0)
         for line in range(doc_line[d], doc_line[d + 1]):
             if line_last[line] <= line_first[line]:
                 continue
@@ -300,10 +302,16 @@ def survey(
                     nw = keep_smallest(weak[d], weak_place[d], nw, short, place)
                     continue
                 ns = keep_smallest(strong[d], strong_place[d], ns, short, place)
+                before = previous
                 if previous != 0 and previous != h:
                     both = finish(step(step(PAIR_SEED, previous), h))
                     np_ = keep_smallest(pair_keys[d], unused, np_, both, np.uint8(0))
                 previous = h
+                if lex == NUMBER:  # numbers alone too: sections of laws and manuals, whatever their headings
+                    if previous_number not in (np.uint64(0), h, before):
+                        both = finish(step(step(NUMBER_SEED, previous_number), h))
+                        np_ = keep_smallest(pair_keys[d], unused, np_, both, np.uint8(0))
+                    previous_number = h
                 if filled <= LINES:
                     spot = finish(step(step(step(PLACE_SEED, np.uint64(filled)), np.uint64(at)), h))
                     nq = keep_smallest(place_keys[d], unused, nq, spot, np.uint8(0))

@@ -28,7 +28,9 @@ from detectors.laws import make_batch
 from detectors.machine_translation.parallelism import Parallelism
 from pipeline.annotate import ShardReport
 from pipeline.decide import read_arrow
-from pipeline.parallel_groups import PARALLEL, source_language
+from pipeline.host import close_shared_host
+from pipeline.parallel_confirm import missing_encoders
+from pipeline.parallel_groups import PARALLEL, align_groups, source_language
 from pipeline.parallel_match import (
     KEYED,
     comparable,
@@ -123,7 +125,7 @@ def prepare(folder: Path, docs: Sequence[Doc], shards: int) -> list[tuple[int, s
     return names
 
 
-def run(folder: Path, names: list[tuple[int, str]], buckets: int) -> list[dict[str, Any]]:
+def run(folder: Path, names: list[tuple[int, str]], buckets: int, embeddings: bool = False) -> list[dict[str, Any]]:
     """The transform's answer by doc_id."""
     answer = folder / f"answer-{buckets}.json"
 
@@ -138,7 +140,7 @@ def run(folder: Path, names: list[tuple[int, str]], buckets: int) -> list[dict[s
 
     with beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"])) as pipeline:
         shards = pipeline | beam.Create(names)
-        assert_that(shards | FindParallelGroups(str(folder), buckets), check)
+        assert_that(shards | FindParallelGroups(str(folder), buckets, embeddings=embeddings), check)
     rows: list[dict[str, Any]] = json.loads(answer.read_text())
     prepared = {number: read_arrow(parallel_path(folder, name)) for number, name in names}
     for row in rows:
@@ -305,3 +307,36 @@ def test_source_language() -> None:
     unknown = [{"language": language, "source": None, "fetched_at": None} for language in ("deu", "fra")]
     assert source_language(unknown) is None
     assert source_language([page("deu", 2), page("?", 1), page("fra")]) == "deu"
+
+
+def test_groups_are_aligned_with_the_rows_of_a_shard() -> None:
+    groups = pa.table(
+        [
+            pa.array([(3 << 32) + 2, 3 << 32], pa.uint64()),
+            ["b", "a"],
+            pa.array([5, 2], pa.int32()),
+            pa.array([False, None]),
+            pa.array(["eng", None], pa.string()),
+            pa.array([1.0, 0.5], pa.float32()),
+        ],
+        schema=PARALLEL,
+    )
+    found = align_groups(groups, 4).to_pylist()
+    assert [row["parallel_group"] for row in found] == ["a", None, "b", None]
+    assert [row["parallel_languages"] for row in found] == [2, None, 5, None]
+    assert [row["parallel_is_source"] for row in found] == [None, None, False, None]
+    assert [round(row["parallel_nats"], 3) for row in found] == [0.0, 0.0, 0.693, 0.0]
+    assert align_groups(PARALLEL.empty_table(), 2).num_rows == 2
+
+
+@pytest.mark.skipif(bool(missing_encoders()), reason="the extra `embeddings` is not installed")
+def test_embeddings_reach_undecided_pairs_only(tmp_path: Path) -> None:
+    docs = corpus(4)
+    names = prepare(tmp_path, docs, 2)
+    prepared = pa.concat_tables([read_arrow(parallel_path(tmp_path, name)) for _, name in names])
+    without = run(tmp_path, names, 1)
+    found = run(tmp_path, names, 1, embeddings=True)
+    close_shared_host()
+    check_groups(found, docs)
+    assert prepared.num_rows == len(docs) == len(without)
+    assert found == without  # all is decided by keys here
