@@ -168,9 +168,7 @@ class _Llama:
         self._embedding = weights["token_embd.weight"]
         self._output = weights.get("output.weight", self._embedding)  # small models share both
         self._norm = weights["output_norm.weight"]
-        self._blocks = [
-            _Block.read(weights, f"blk.{i}.") for i in range(int(fields["llama.block_count"]))
-        ]  # fmt: skip
+        self._blocks = [_Block.read(weights, f"blk.{i}.") for i in range(int(fields["llama.block_count"]))]
 
     def encode(self, text: str, tokens: int) -> Int64:
         """At most the first `tokens` token ids; names of special tokens in the text are plain text."""
@@ -197,9 +195,7 @@ class _Llama:
         scaled: Float32 = x / np.sqrt((x * x).mean(-1, keepdims=True) + np.float32(self._epsilon)) * weight
         return scaled
 
-    def _attend(
-        self, block: _Block, x: Float32, turn: tuple[Float32, Float32], future: Float32, width: int
-    ) -> Float32:
+    def _attend(self, block: _Block, x: Float32, turn: tuple[Float32, Float32], future: Float32, width: int) -> Float32:
         steps, groups = len(x), self._heads // self._shared
         joined = (x @ block.query_key_value.T).reshape(steps, self._heads + 2 * groups, width)
         query = _turned(joined[:, : self._heads], *turn).reshape(steps, groups, self._shared, width)
@@ -285,7 +281,7 @@ class TransformersModel:
         self._vocabulary = vocabulary[0]
 
     def _load(self, transformers: Any, name: str, dtype: Any) -> Any:
-        model = _from_pretrained(transformers.AutoModelForCausalLM, name, torch_dtype=dtype)
+        model = _from_pretrained(transformers.AutoModelForCausalLM, name, dtype=dtype)
         return model.to(self._device).eval()
 
     def measure(self, texts: Sequence[str], tokens: int) -> list[Float32]:
@@ -332,10 +328,10 @@ def length_batches(lengths: Sequence[int], most_tokens: int) -> list[list[int]]:
 
 
 def statistics_by(xp: Any, logits: Any, ids: Any, observer: Any = None) -> Any:
-    """`token_statistics` with the functions of an array library, `torch` or `numpy`, so on whatever device the logits are.
+    """`token_statistics` with the functions of an array library, so on whatever device the logits are.
 
     Args:
-        xp: the library; only functions that both have under one name are used.
+        xp: `torch` or `numpy`; only functions that both have under one name are used.
         logits: (tokens, vocabulary) float32; ids: (tokens,); observer: as `logits`.
 
     Returns:
@@ -353,8 +349,9 @@ def statistics_by(xp: Any, logits: Any, ids: Any, observer: Any = None) -> Any:
     if observer is None:
         crossed = 0.0 * total + float("nan")
     else:
-        weight = xp.exp(observer - xp.amax(observer, -1)[:, None])
-        crossed = -(weight / weight.sum(-1)[:, None] * xp.where(weight > 0, shifted - log_total[:, None], 0.0 * p)).sum(-1)
+        q = xp.exp(observer - xp.amax(observer, -1)[:, None])
+        q = q / q.sum(-1)[:, None]
+        crossed = -(q * xp.where(q > 0, shifted - log_total[:, None], 0.0 * q)).sum(-1)
     return xp.stack(
         [
             seen[:, 0] - log_total,

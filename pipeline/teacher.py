@@ -3,8 +3,8 @@
     splits ─┬─ hashes of ids ─ smallest N ──┐
             └─ texts in the sample ─────────┴─ RunInference ─ document statistics ─ file
 
-The sample is by the hash of the id, so it is the same on every run, and a larger sample holds the smaller one. Files are
-read twice, for ids and then for texts, so that no text waits in a shuffle.
+The sample is by the hash of the id, so it is the same on every run, and a larger sample holds the smaller one. Files
+are read twice, for ids and then for texts, so that only texts of the sample are held.
 """
 
 from __future__ import annotations
@@ -60,6 +60,9 @@ class Sample:
         if (sample.share is not None and not 0 < sample.share <= 1) or sample.documents == 0:
             raise ValueError(text)
         return sample
+
+    def __str__(self) -> str:
+        return str(self.documents if self.share is None else self.share)
 
 
 def sample_hash(name: str) -> int:
@@ -179,7 +182,7 @@ def teach_job(
     *,
     model: str,
     observer: str | None,
-    sample: str,
+    sample: Sample,
     tokens: int,
     device: str | None,
     reporter: Reporter,
@@ -190,9 +193,7 @@ def teach_job(
 
     Raises:
         InputError: an input or a model that cannot be used.
-        ValueError: `sample` is neither a number nor a share.
     """
-    wanted = Sample.parse(sample)
     identity = identify(model)
     observing = identify(observer) if observer else None
     sources = list_sources(list(inputs), table_root=config.read.table_root, text_column=config.read.text_column)
@@ -204,7 +205,7 @@ def teach_job(
         observing.name if observing else None,
         observing.digest if observing else None,
         tokens,
-        sample,
+        str(sample),
         CANONICAL_VERSION,
     )
     handler = handler or TeacherHandler(model, observer, tokens, device)
@@ -221,7 +222,7 @@ def teach_job(
         (
             pipeline
             | "Splits" >> beam.Create(splits)
-            | "Sample" >> SampleDocuments(config, wanted)
+            | "Sample" >> SampleDocuments(config, sample)
             | "Measure" >> MeasureDocuments(handler)
             | "Collect" >> beam.combiners.ToList()
             | "Write" >> beam.Map(write)

@@ -26,7 +26,7 @@ class TeacherMeta:
     observer: str | None
     observer_digest: str | None
     tokens: int  # most tokens of a document that are read
-    sample: str  # as the user gave it: a number of documents or a share
+    sample: str  # a number of documents, or a share
     canonical_version: int
     statistics_version: int = STATISTICS_VERSION
 

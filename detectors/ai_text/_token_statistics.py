@@ -1,4 +1,4 @@
-"""Native loop over the logits of a language model. Imported late: compiling takes seconds, loading a fraction of one."""
+"""Native loop over the logits of a language model. Imported late, as compiling takes seconds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numba import njit
 
 @njit(cache=True)
 def measure(logits: Any, ids: Any, out: Any) -> None:
-    """One row of `out` per token, columns 0 to 6 of `zero_shot.TOKEN_STATISTICS`; `logits[t]` are those before `ids[t]`."""
+    """Columns 0 to 6 of `zero_shot.TOKEN_STATISTICS`, a row of `out` per token; `logits[t]` come before `ids[t]`."""
     tokens, words = logits.shape
     for t in range(tokens):
         row = logits[t]

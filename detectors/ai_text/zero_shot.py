@@ -1,12 +1,12 @@
 r"""Statistics of a text under a causal language model, and a supervised teacher on them.
 
-A language model gives each token a distribution over what could have come. Measured per token (`token_statistics`), then
-per document (`document_statistics`), these say whether the text is likelier, steadier or more even than people write.
+A language model says for each token what could have come instead. Measured per token (`token_statistics`), then per
+document (`document_statistics`), this shows whether a text is likelier, steadier or more even than people write.
 
-No statistic is read in one direction: text of chat models is too likely under a small model, text sampled with penalties
-on repetition or at a high temperature is too unlikely, and so one threshold on perplexity has an AUC of .92 on one
-generator and of .17 on another. `fit_teacher` is therefore supervised, on the normal scores of the statistics *and their
-squares*, so that both ends of a statistic can speak for a machine.
+No statistic is read in one direction: text of chat models is too likely under a small model, text sampled with
+penalties on repetition or at a high temperature is too unlikely, and so one threshold on perplexity has an AUC of .92
+on one source and of .17 on another. `fit_teacher` is therefore supervised, on the normal scores of the statistics *and
+their squares*, so that both ends of a statistic can speak for a machine.
 
 Sources, by the short names used below:
   GLTR       Gehrmann et al. 2019, https://arxiv.org/abs/1906.04043 (rank buckets, entropy)
@@ -53,7 +53,7 @@ FEWEST_TOKENS = 8  # with fewer after the warm-up, steps and correlations mean n
 WINDOW, WINDOW_STEP = 20, 10  # tokens: stretches whose mean log-probability is compared
 TEACHER_WEIGHT = 0.6  # of the teacher beside the student, both standardised; chosen on left-out sources
 
-_RIDGE = 50.0  # penalty of the logistic regression, on normal scores
+_RIDGE = 20.0  # penalty of the logistic regression, on normal scores of documents that weigh 1 on average
 _QUANTILES = 100  # knots of the quantile normalisation
 _MOST_GROUPS = 8  # folds of the inner calibration
 
@@ -142,11 +142,13 @@ _FORMULAS: dict[str, Callable[[_Series], float]] = {
     "lm_top_10": lambda s: float((s.rank < 10).mean()),  # GLTR
     "lm_top_100": lambda s: float((s.rank < 100).mean()),  # GLTR
     "lm_beyond_1000": lambda s: float((s.rank >= 1000).mean()),  # GLTR
+    "lm_over_8_nats": lambda s: float((s.lp < -8).mean()),  # names and facts that a small sampler does not come up with
     "lm_entropy": lambda s: float(s.entropy.mean()),  # GLTR
     # Fast: sum(log p + H) / sqrt(sum variance), divided by sqrt(tokens) so that length does not scale it
     "lm_discrepancy": _surprise,
     "lm_likelihood_rank_ratio": lambda s: float(-s.lp.mean() / (s.log_rank.mean() + 0.05)),  # LRR
     "lm_gap_to_top": lambda s: float((s.lp - s.top).mean()),
+    "lm_log_probability_q05": lambda s: float(np.quantile(s.lp, 0.05)),
     "lm_log_probability_q10": lambda s: float(np.quantile(s.lp, 0.1)),
     "lm_log_probability_q50": lambda s: float(np.quantile(s.lp, 0.5)),
     "lm_step_sd": lambda s: float(s.step.std()),  # UID
@@ -183,13 +185,15 @@ def _moment(values: Float64, order: int) -> float:
 def document_statistics(tokens: Float32) -> Float64:
     """Statistics of one document, (len(TEACHER_COLUMNS),); NaN for what cannot be said.
 
-    `tokens` is what `token_statistics` returns. With fewer than `FEWEST_TOKENS` tokens after the warm-up all are NaN, and
-    `lm_binoculars` is NaN without an observer. Values are finite otherwise, whatever the text.
+    `tokens` is what `token_statistics` returns. With fewer than `FEWEST_TOKENS` tokens after the warm-up all are NaN,
+    and `lm_binoculars` is NaN without an observer. Values are finite otherwise, whatever the text.
     """
     held = np.asarray(tokens, dtype=np.float64)[WARM_UP:]
     if len(held) < FEWEST_TOKENS:
         return np.full(len(TEACHER_COLUMNS), np.nan)
-    held[:, [LOG_PROBABILITY, TOP]] = np.maximum(held[:, [LOG_PROBABILITY, TOP]], -100.0)  # forbidden tokens: -inf
+    # A model that forbids a token gives it -inf.
+    held[:, [LOG_PROBABILITY, TOP]] = np.maximum(held[:, [LOG_PROBABILITY, TOP]], -100.0)
+    held[:, CROSS_ENTROPY] = np.minimum(held[:, CROSS_ENTROPY], 100.0)
     lp, entropy, variance = held[:, LOG_PROBABILITY], held[:, ENTROPY], held[:, VARIANCE]
     series = _Series(
         lp=lp,
@@ -226,19 +230,20 @@ class Teacher:
         """Log-odds before standardisation."""
         statistics = _checked(statistics)
         found: Float64 = self._features(statistics) @ self.weights + self.intercept
-        found[np.isnan(statistics).all(axis=1)] = np.nan
+        found[~_known(statistics)] = np.nan
         return found
 
     def _features(self, statistics: Float64) -> Float64:
-        scores = np.stack([_normal_scores(statistics[:, c], k) for c, k in zip(self.columns, self.knots, strict=True)], 1)
+        used = zip(self.columns, self.knots, strict=True)
+        scores = np.stack([_normal_scores(statistics[:, column], knots) for column, knots in used], axis=1)
         return np.concatenate([scores, scores**2], axis=1)
 
 
 def fit_teacher(statistics: Float64, labels: Bool, groups: Sequence[str]) -> Teacher:
     """Logistic regression on the normal scores of the statistics and their squares.
 
-    Normal scores (each value by its quantile among the training documents) make unlike scales comparable and bound what an
-    odd document can do; squares let both ends of a statistic speak for a machine. Documents are balanced by
+    Normal scores (each value by its quantile among the training documents) make unlike scales comparable and bound what
+    an odd document can do; squares let both ends of a statistic speak for a machine. Documents are balanced by
     (group, label)^-1/2, the labels against each other.
 
     Args:
@@ -259,9 +264,10 @@ def fit_teacher(statistics: Float64, labels: Bool, groups: Sequence[str]) -> Tea
 def out_of_fold(statistics: Float64, labels: Bool, groups: Sequence[str]) -> Float64:
     """Standardised scores of the training documents, each by a teacher that has seen no document of its group.
 
-    (documents,), NaN for rows without statistics. Small groups are left out together; with one group alone, documents are.
+    (documents,), NaN for rows without statistics. Small groups are left out together; with one group alone, documents
+    are.
     """
-    known = ~np.isnan(_checked(statistics)).all(axis=1)
+    known = _known(_checked(statistics))
     rows, held, names = _training_rows(statistics, labels, groups)
     outside = _leave_out(rows, held, names)
     centre, scale = _location(outside, held)
@@ -277,11 +283,17 @@ def _checked(statistics: Float64) -> Float64:
     return statistics
 
 
+def _known(statistics: Float64) -> Bool:
+    """Rows that have statistics."""
+    known: Bool = np.logical_not(np.isnan(statistics).all(axis=1))
+    return known
+
+
 def _training_rows(statistics: Float64, labels: Bool, groups: Sequence[str]) -> tuple[Float64, Bool, list[str]]:
     statistics, labels = _checked(statistics), np.asarray(labels, dtype=bool)
     if not len(statistics) == len(labels) == len(groups):
         raise ValueError("statistics, labels and groups have different numbers of documents")
-    known = ~np.isnan(statistics).all(axis=1)
+    known = _known(statistics)
     statistics, labels = statistics[known], labels[known]
     held = [group for group, is_known in zip(groups, known, strict=True) if is_known]
     machine = int(labels.sum())
@@ -346,7 +358,7 @@ def _leave_out(statistics: Float64, labels: Bool, groups: Sequence[str]) -> Floa
         others = ~inside
         if not 0 < labels[others].sum() < others.sum():  # the other groups have one label only
             others = np.ones(len(labels), dtype=bool)
-        names = [groups[i] for i in np.flatnonzero(others)]
+        names = [group for group, is_other in zip(groups, others, strict=True) if is_other]
         found[inside] = _fit(statistics[others], labels[others], names).decide(statistics[inside])
     return found
 
