@@ -29,8 +29,9 @@ TEACHER_ADVICE = "GGUF models need packages that are not installed; run: pip ins
 TRANSFORMERS_ADVICE = "needs packages that are not installed; run: pip install 'headwater[transformers]'"
 
 LONGEST_TOKEN = 40  # characters: no prefix of `tokens` tokens of running text is longer than this times `tokens`
+_PROBE = "In 1984, naïve façades stood at 東京 — 3.14 km²!\n"  # two tokenizers that agree on it are one
 _CHUNK_BYTES = 256 << 20  # of logits that are measured at one time on a device
-_BATCH_TOKENS = 16_384  # of one forward pass on a device, padding included
+_BATCH_TOKENS = 8_192  # of one forward pass on a device, padding included
 
 
 class LanguageModel(Protocol):
@@ -276,6 +277,10 @@ class TransformersModel:
         vocabulary = [int(model.config.vocab_size) for model in self._models]
         if observer and vocabulary[0] != vocabulary[1]:
             raise InputError(f"{observer}: a vocabulary of {vocabulary[1]} tokens, and {name} has {vocabulary[0]}")
+        if observer and self._encode([_PROBE]) != self._encode(
+            [_PROBE], _from_pretrained(transformers.AutoTokenizer, observer)
+        ):
+            raise InputError(f"{observer}: it cuts text into other tokens than {name} does")
         start = self._tokenizer.bos_token_id
         self._start = int(start if start is not None else self._tokenizer.eos_token_id or 0)
         self._vocabulary = vocabulary[0]
@@ -287,12 +292,15 @@ class TransformersModel:
     def measure(self, texts: Sequence[str], tokens: int) -> list[Float32]:
         """See `LanguageModel`."""
         cut = [text[: LONGEST_TOKEN * tokens] for text in texts]
-        encoded = [ids[:tokens] for ids in self._tokenizer(cut, add_special_tokens=False)["input_ids"]] if cut else []
+        encoded = [ids[:tokens] for ids in self._encode(cut)] if cut else []
         found = [np.empty((0, 8), np.float32)] * len(texts)
         for rows in length_batches([len(ids) for ids in encoded], _BATCH_TOKENS):
             for row, statistics in zip(rows, self._run([encoded[row] for row in rows]), strict=True):
                 found[row] = statistics
         return found
+
+    def _encode(self, texts: list[str], tokenizer: Any = None) -> list[list[int]]:
+        return list((tokenizer or self._tokenizer)(texts, add_special_tokens=False)["input_ids"])
 
     def _run(self, batch: Sequence[Sequence[int]]) -> Iterator[Float32]:
         torch = self._torch

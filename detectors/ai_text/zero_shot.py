@@ -5,7 +5,7 @@ document (`document_statistics`), this shows whether a text is likelier, steadie
 
 No statistic is read in one direction: text of chat models is too likely under a small model, text sampled with
 penalties on repetition or at a high temperature is too unlikely, and so one threshold on perplexity has an AUC of .92
-on one source and of .17 on another. `fit_teacher` is therefore supervised, on the normal scores of the statistics *and
+on one source and of .24 on another. `fit_teacher` is therefore supervised, on the normal scores of the statistics *and
 their squares*, so that both ends of a statistic can speak for a machine.
 
 Sources, by the short names used below:

@@ -271,17 +271,19 @@ class Library(types.ModuleType):
         return np.arange(size)
 
     class AutoTokenizer:
-        bos_token_id, eos_token_id = None, 0
+        bos_token_id, eos_token_id, shift = None, 0, 0
 
         @classmethod
         def from_pretrained(cls, name: str) -> Library.AutoTokenizer:
             if name == "absent":
                 raise OSError("absent is not a local folder\nand more")
-            return cls()
+            tokenizer = cls()
+            tokenizer.shift = int(name == "shifted")
+            return tokenizer
 
         def __call__(self, texts: Sequence[str], add_special_tokens: bool) -> dict[str, list[list[int]]]:
             assert not add_special_tokens
-            return {"input_ids": [[ord(letter) % 64 for letter in text] for text in texts]}
+            return {"input_ids": [[(ord(letter) + self.shift) % 64 for letter in text] for text in texts]}
 
     class AutoModelForCausalLM:
         def __init__(self, words: int) -> None:
@@ -323,6 +325,8 @@ def test_a_model_of_transformers_is_batched_and_unpadded(monkeypatch: pytest.Mon
     assert load_language_model("letters").measure([], 60) == []
     with pytest.raises(InputError, match="a vocabulary of 32 tokens"):
         load_language_model("letters", "smaller")
+    with pytest.raises(InputError, match="into other tokens than letters does"):
+        load_language_model("letters", "shifted")
     with pytest.raises(InputError, match=r"\(absent is not a local folder\)"):
         load_language_model("absent")
 
