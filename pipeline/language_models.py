@@ -254,7 +254,7 @@ def _tokenizer(vocabulary: Sequence[str], merges: Sequence[str]) -> Any:
         from tokenizers import Tokenizer, models, pre_tokenizers
     except ImportError as error:
         raise InputError(TEACHER_ADVICE) from error
-    pairs = [tuple(merge.split(" ")) for merge in merges]
+    pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
     tokenizer = Tokenizer(models.BPE({token: number for number, token in enumerate(vocabulary)}, pairs))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
