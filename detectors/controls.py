@@ -15,10 +15,11 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +35,7 @@ from detectors.strata import (
     LEVELS,
     Float,
     Histogram,
+    Int,
     Strata,
     z_of_scores,
 )
@@ -147,10 +149,9 @@ class ControlSet:
         for head, z in values.items():
             use = np.isfinite(z) & old
             scored |= use
-            for code, year in np.unique(np.stack([strata.codes[use], years[use]]), axis=1).T.tolist():
-                rows = use & (strata.codes == code) & (years == year)
+            for code, year, part in _by_stratum(strata.codes[use], years[use], z[use]):
                 language, page_type, length = strata.keys[code]
-                cells[Cell(head, language, page_type, length, year)] = Histogram.of(z[rows])
+                cells[Cell(head, language, page_type, length, year)] = Histogram.of(part)
             _add_hosts(sums, head, strata, hashes, z, use & (hashes != 0))
         counts = {
             "used": int(scored.sum()),
@@ -182,9 +183,9 @@ class ControlSet:
                 )
             for cell, histogram in other.cells.items():
                 parts.setdefault(cell, []).append(histogram)
-            for key, (n, z, square) in other.hosts.items():
-                seen = sums.get(key, HostSum(0, 0, 0))
-                sums[key] = HostSum(seen.n + n, seen.z + z, seen.square + square)
+            for key, added in other.hosts.items():
+                seen = sums.get(key)
+                sums[key] = added if seen is None else HostSum(*(a + b for a, b in zip(seen, added, strict=True)))
             for name, count in other.counts.items():
                 counts[name] = counts.get(name, 0) + count
         cells = {cell: Histogram.sum(found) for cell, found in parts.items()}
@@ -220,20 +221,18 @@ class ControlSet:
             for level in range(len(LEVELS))
         ]
 
-    def by_year(
-        self, head: str, language: str | None, page_types: Sequence[str | None] | None = None
-    ) -> list[tuple[int, Histogram]]:
-        """Histograms by year, oldest first, of a language (and of some page types)."""
+    def by_year(self, head: str, language: str | None) -> list[tuple[int, Histogram]]:
+        """Histograms of a language by year, oldest first."""
         parts: dict[int, list[Histogram]] = {}
-        for cell in sorted(self.cells, key=order_of):
-            if (cell.head, cell.language) == (head, language) and (page_types is None or cell.page_type in page_types):
-                parts.setdefault(cell.year, []).append(self.cells[cell])
+        for cell, histogram in self.cells.items():
+            if (cell.head, cell.language) == (head, language):
+                parts.setdefault(cell.year, []).append(histogram)
         return [(year, Histogram.sum(found)) for year, found in sorted(parts.items())]
 
     def digest(self) -> str:
         """16 hex digits that change with anything in the set."""
-        rows = [[*key, *self.hosts[key]] for key in sorted(self.hosts, key=order_of)]
-        return digest_of({**self._plain(), "hosts": rows})  # the packed form depends on the version of zlib
+        hosts = [[*cell, rows, xxhash.xxh3_128_hexdigest(data)] for cell, rows, data in _host_tables(self.hosts)]
+        return digest_of({**self._plain(), "hosts": hosts})
 
     def _plain(self) -> dict[str, Any]:
         cells = [
@@ -251,12 +250,15 @@ class ControlSet:
             "counts": dict(sorted(self.counts.items())),
             "cells": cells,
             "hosts_kept": self.hosts_kept,
-            "hosts": _pack(self.hosts),
         }
 
     def to_json(self) -> str:
         """The set as canonical JSON: equal sets give equal text."""
-        return json.dumps(self._plain(), separators=(",", ":"), sort_keys=True) + "\n"
+        hosts = [
+            [*cell, rows, base64.b64encode(zlib.compress(data)).decode("ascii")]
+            for cell, rows, data in _host_tables(self.hosts)
+        ]
+        return json.dumps({**self._plain(), "hosts": hosts}, separators=(",", ":"), sort_keys=True) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> ControlSet:
@@ -349,17 +351,27 @@ def _smallest(sums: dict[HostKey, HostSum], kept: int) -> dict[HostKey, HostSum]
     return {key: value for key, value in sums.items() if key.host in chosen}
 
 
-def _pack(hosts: Mapping[HostKey, HostSum]) -> list[list[Any]]:
+def _by_stratum(codes: Int, years: Int, z: Float) -> Iterator[tuple[int, int, Float]]:
+    """Code, year and scores of every combination that occurs."""
+    order = np.lexsort((years, codes))
+    codes, years, z = codes[order], years[order], z[order]
+    starts = np.flatnonzero((np.diff(codes, prepend=-1) != 0) | (np.diff(years, prepend=-1) != 0))
+    for start, end in pairwise([*starts.tolist(), len(codes)]):
+        yield int(codes[start]), int(years[start]), z[start:end]
+
+
+def _host_tables(hosts: Mapping[HostKey, HostSum]) -> list[tuple[tuple[Any, ...], int, bytes]]:
+    """By stratum in order: number of hosts; hashes and sums of all as little-endian integers, column by column."""
     by_cell: dict[tuple[Any, ...], list[tuple[int, ...]]] = {}
-    for key in sorted(hosts, key=order_of):
-        by_cell.setdefault(key[1:], []).append((key.host, *hosts[key]))
-    packed: list[list[Any]] = []
+    for key, value in hosts.items():
+        by_cell.setdefault(key[1:], []).append((key.host, *value))
+    tables = []
     for cell in sorted(by_cell, key=order_of):
-        rows = by_cell[cell]
+        rows = sorted(by_cell[cell])
         names = np.array([row[0] for row in rows], dtype="<u8").tobytes()
         sums = np.array([row[1:] for row in rows], dtype="<i8").T.tobytes()
-        packed.append([*cell, len(rows), base64.b64encode(zlib.compress(names + sums, 9)).decode("ascii")])
-    return packed
+        tables.append((cell, len(rows), names + sums))
+    return tables
 
 
 def _unpack(packed: Sequence[Sequence[Any]]) -> dict[HostKey, HostSum]:
