@@ -21,7 +21,6 @@ Probabilities are published on a basis, else they are null and the label is `unk
     conformal   200 or more controls of the stratum
     shrunk      25 or more, with their spread drawn towards that of the coarser stratum
     margin      none, but the score lies beyond the pooled threshold by a stated margin
-    host        none, but the host's pages together tell
 
 `human` is said where the basis decides on AI and p_human reaches `human_from`; soft evidence about the text says
 `ai_generated` only beyond the threshold that 1 % of the controls pass, and only where that class is the likeliest.

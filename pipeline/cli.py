@@ -25,6 +25,7 @@ from pipeline.progress import Reporter
 from pipeline.provenance_commands import calibrate, controls, explain, prevalence
 from pipeline.read.storage import InputError
 from pipeline.runs import RunError, headwater_version, verify_run
+from pipeline.teacher_commands import teach
 from schemas.config import ConfigError, load_config
 
 EXIT_DONE, EXIT_UNEXPECTED, EXIT_USAGE, EXIT_FAILURES, EXIT_VERIFY, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 5
@@ -168,7 +169,7 @@ cli.add_command(detectors)
 cli.add_command(extractor)
 cli.add_command(controls)
 cli.add_command(explain)
-for command in (calibrate, prevalence):
+for command in (calibrate, prevalence, teach):
     detectors.add_command(command)
 
 

@@ -23,7 +23,6 @@ BASIS = {
     "conformal": "200 or more human controls of its stratum",
     "shrunk": "25 or more human controls of its stratum",
     "margin": "its score, which lies beyond the pooled threshold by a margin (no controls of its stratum)",
-    "host": "the pages of its host together",
 }
 SIDES = {
     **dict.fromkeys(sorted(MACHINE_TRANSLATED), "machine translation"),

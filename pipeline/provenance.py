@@ -122,7 +122,14 @@ class JudgeShards(beam.PTransform):  # type: ignore[misc]
             parts["parallel"] = (
                 reports
                 | "ParallelShards" >> beam.Map(lambda report: (report.number, report.name))
-                | "FindParallelGroups" >> FindParallelGroups(plan.staged, plan.buckets)
+                | "FindParallelGroups"
+                >> FindParallelGroups(
+                    plan.staged,
+                    plan.buckets,
+                    embeddings=provenance.embeddings,
+                    workers=plan.workers,
+                    groups=plan.groups,
+                )
             )
         else:
             parts["parallel"] = hosts | "NoParallel" >> beam.Filter(lambda _: False)

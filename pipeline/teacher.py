@@ -24,8 +24,9 @@ from apache_beam.transforms.combiners import Top
 
 from detectors.ai_text.zero_shot import Float32, document_statistics
 from detectors.text_model.canonical import CANONICAL_VERSION, canonicalise
-from pipeline.annotate import doc_id_of, open_split
+from pipeline.annotate import open_split
 from pipeline.language_models import LanguageModel, identify, load_language_model
+from pipeline.outcomes import doc_id_of
 from pipeline.progress import Reporter, State
 from pipeline.read.records import Page, Region, Split
 from pipeline.read.sources import list_sources, plan_splits

@@ -115,6 +115,9 @@ class ProvenanceConfig(_Model):
     )
     hosts: bool = Field(True, description="the scores of a host's pages inform each of them")
     parallel: bool = Field(True, description="look for the same text in other languages")
+    embeddings: bool = Field(
+        False, description="decide doubtful pairs of parallel pages by sentence embeddings (extra `embeddings`)"
+    )
     human_from: float = Field(0.85, gt=0.5, le=1, description="smallest p_human of the label human")
 
 

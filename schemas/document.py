@@ -117,7 +117,7 @@ PROVENANCE = [
     _field(
         "provenance_basis",
         pa.string(),
-        "what the probabilities rest on: mark, date, conformal, shrunk, margin, host; null where there are none",
+        "what the probabilities rest on: mark, date, conformal, shrunk or margin; null where there are none",
     ),
     _field("parallel", PARALLEL_STRUCT, "the same text in other languages; null where none was found"),
 ]

@@ -2,8 +2,9 @@
 
 `score_pairs` is a logistic model over the keys that two pages share and the comparison of their sketches. Its weights
 were fitted on pairs of pages of ten human-translated manuals, licences and declarations and of wild pages (308,000
-pairs, 28 % true), signs constrained to what a feature means. Weights of an address and of a named version are set by rule: they are
-strong, and must still lose against texts that contradict them. The score is a log-odds among pairs that share keys.
+pairs, 28 % true), signs constrained to what a feature means. Weights of an address and of a named version are set by
+rule: they are strong, and must still lose against texts that contradict them. The score is a log-odds among pairs that
+share keys.
 """
 
 from __future__ import annotations
