@@ -29,6 +29,7 @@ from pipeline.read.records import Split
 from pipeline.read.splits import SplitSummary, check_chain
 from pipeline.shuffle import gather
 from pipeline.stage import split_name, stage_split
+from pipeline.standards import Standards
 from pipeline.write import Piece, file_counts, file_path, group_schema, write_file, write_pieces
 from schemas.config import ConfigError, CurateConfig
 from schemas.manifest import FileEntry, SourceAccount
@@ -100,7 +101,7 @@ class CuratePlan:
     fingerprint: str
     quality_signals: tuple[str, ...]
     models: Mapping[str, str]
-    controls: str
+    standards: Standards
     input_bytes: int
     workers: int
     groups: int
@@ -152,7 +153,7 @@ def build_pipeline(pipeline: beam.Pipeline, splits: Sequence[Split], plan: Curat
         schema = group_schema(group, plan.quality_signals, duplicates.shape, duplicates.seed)
         return Call(target[0], write_file, (plan.root, target[0], pieces, schema), name=target[0])
 
-    judge = JudgePlan(plan.staged, config, plan.models, plan.controls, plan.buckets, plan.workers, plan.groups)
+    judge = JudgePlan(plan.staged, config, plan.models, plan.standards, plan.buckets, plan.workers, plan.groups)
     staged = (
         pipeline
         | "Splits" >> beam.Create(list(splits))

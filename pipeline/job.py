@@ -16,20 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from detectors.api import digest_of
-from detectors.calibration import load_calibration
 from detectors.controls import ControlSet
 from detectors.language import LanguageModel
 from detectors.rights import DIRECTIVES
 from pipeline.annotate import Annotator, StagePlan
 from pipeline.decide import quality_profile
 from pipeline.host import Host, HostTask, shared_host
-from pipeline.judge import provenance_fingerprints, read_controls
+from pipeline.judge import fusion_of
 from pipeline.progress import Reporter, State
 from pipeline.read.records import Split
 from pipeline.read.sources import list_sources, plan_splits
 from pipeline.read.storage import is_remote, local_path
 from pipeline.runs import RunError, RunFolder, headwater_version, inputs_fingerprint
 from pipeline.stage import split_name, stage_split
+from pipeline.standards import fingerprints, read_standards
 from pipeline.tabulate import Kind, control_split, run_splits, write_table
 from schemas.config import ConfigError, CurateConfig
 from schemas.manifest import FileEntry, SourceAccount, run_manifest, write_json
@@ -111,11 +111,17 @@ def prepare_annotator(config: CurateConfig, calibrated: bool = True) -> Annotato
         quality_profile(config)
         check_names(config)
         if calibrated:
-            read_controls(config, annotator.text_models())
-            load_calibration().require(annotator.text_models())
+            read_standards(config, annotator.text_models())
     except (ValueError, RuntimeError, FileNotFoundError, ImportError) as error:
         raise ConfigError(f"the configuration cannot be used: {error}") from error
     return annotator
+
+
+def provenance_fingerprints(config: CurateConfig, annotator: Annotator) -> dict[str, str]:
+    """What decides provenance beside the detectors: fusion, calibration and controls, with their digests."""
+    fusion = fusion_of(config)
+    standards = read_standards(config, annotator.text_models())
+    return {f"{fusion.name}/{fusion.version}": fusion.fingerprint(), **fingerprints(standards)}
 
 
 def check_names(config: CurateConfig) -> None:
@@ -188,7 +194,7 @@ def _run(
             fingerprint=annotator.fingerprint(),
             quality_signals=tuple(annotator.quality_signals),
             models=annotator.text_models(),
-            controls=read_controls(config, annotator.text_models()),
+            standards=read_standards(config, annotator.text_models()),
             input_bytes=total,
             workers=workers,
             groups=1 if is_local else max(1, len(splits)),
@@ -237,7 +243,7 @@ def _publish(
         config=config.plain(),
         config_fingerprint=digest_of(config.plain()),
         inputs_fingerprint=inputs_fingerprint(named),
-        detectors={**annotator.detector_fingerprints(), **provenance_fingerprints(config)},
+        detectors={**annotator.detector_fingerprints(), **provenance_fingerprints(config, annotator)},
         sources=sources,
         files=entries,
         execution=execution,

@@ -16,14 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from detectors.calibration import Calibrator, load_calibration
-from detectors.controls import ControlSet
+from detectors.calibration import Calibrator
 from detectors.features.url_key import host_of
 from detectors.prevalence import Share, estimate_share
 from detectors.soft_evidence import strata_of
 from detectors.strata import SCORE_COLUMNS, z_of_scores
-from pipeline.judge import read_controls
 from pipeline.runs import RunError
+from pipeline.standards import read_standards
 from schemas.config import load_config
 
 HEAD = "ai_text"
@@ -101,8 +100,7 @@ def print_shares(
     loaded = load_config(config)
     provenance = loaded.provenance.model_copy(update={"controls": controls})
     loaded = loaded.model_copy(update={"provenance": provenance})
-    text = read_controls(loaded, prepare_annotator(loaded).text_models())
-    calibrator = Calibrator(load_calibration(), ControlSet.from_json(text))
+    calibrator = read_standards(loaded, prepare_annotator(loaded).text_models()).calibrator
     known = read_scored(machine) if machine else None
     for column, value, share in shares(read_scored(inputs), calibrator, known, by):
         if as_json:

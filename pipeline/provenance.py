@@ -11,7 +11,7 @@ What travels is one histogram a shard, one row a host and shard, and small keys 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import apache_beam as beam
@@ -20,10 +20,12 @@ import pyarrow as pa
 from detectors.controls import ControlSet
 from pipeline.annotate import ShardReport
 from pipeline.calls import Call, RunOnHost
-from pipeline.judge import HOST_PAGES, Surroundings, controls_of, host_pages, judge_shard, read_scored, sum_hosts
+from pipeline.host_scores import HOST_PAGES, host_pages, sum_hosts
+from pipeline.judge import Surroundings, judge_shard, read_scored
 from pipeline.parallel_groups import PARALLEL
 from pipeline.parallelism import FindParallelGroups
 from pipeline.shuffle import BucketedShuffle, gather, to_buckets, to_key
+from pipeline.standards import Standards, controls_of
 from schemas.config import CurateConfig
 
 
@@ -36,13 +38,13 @@ def merge_controls(parts: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class JudgePlan:
-    """What judging needs to know of a run. `controls` is the JSON of the file that the user gave, or empty; `models`
-    are the fingerprints of the text models, by detector."""
+    """What judging needs to know of a run. `models` are the fingerprints of the text models, by detector;
+    the controls of `standards` are those that the user gave."""
 
     staged: str
     config: CurateConfig
     models: Mapping[str, str]
-    controls: str
+    standards: Standards
     buckets: int
     workers: int
     groups: int
@@ -60,13 +62,13 @@ class GatherControls(beam.PTransform):  # type: ignore[misc]
         plan = self._plan
 
         def read_controls(report: ShardReport) -> str:
-            if plan.controls or not plan.config.provenance.own_controls:
+            if plan.standards.controls or not plan.config.provenance.own_controls:
                 return ""
             found = controls_of(read_scored(plan.staged, report.name), plan.models)
             return found.to_json() if found.cells else ""
 
         def choose(own: str) -> str:
-            return plan.controls or own
+            return plan.standards.controls or own
 
         return (
             reports
@@ -93,9 +95,12 @@ class JudgeShards(beam.PTransform):  # type: ignore[misc]
         provenance = plan.config.provenance
         controls = beam.pvalue.AsSingleton(self._controls)
 
+        def standards_with(found: str) -> Standards:
+            return replace(plan.standards, controls=found)
+
         def read_hosts(report: ShardReport, controls: str) -> Iterator[tuple[int, bytes]]:
             if controls and provenance.hosts:
-                pages = host_pages(read_scored(plan.staged, report.name), report.number, controls)
+                pages = host_pages(read_scored(plan.staged, report.name), report.number, standards_with(controls))
                 yield from to_buckets(pages, "host", plan.buckets)
 
         def host_sums(bucket: tuple[int, pa.Table]) -> Iterator[tuple[int, bytes]]:
@@ -103,7 +108,7 @@ class JudgeShards(beam.PTransform):  # type: ignore[misc]
 
         def judge_call(joined: tuple[int, dict[str, Iterable[Any]]], controls: str) -> Iterator[Call]:
             hosts = gather(joined[1]["hosts"], HOST_PAGES)
-            around = Surroundings(controls, hosts, gather(joined[1]["parallel"], PARALLEL))
+            around = Surroundings(standards_with(controls), hosts, gather(joined[1]["parallel"], PARALLEL))
             for report in joined[1]["reports"]:
                 arguments = (plan.staged, report, plan.config, around)
                 yield Call(report.number, judge_shard, arguments, name=f"judge {report.name}")

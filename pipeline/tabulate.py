@@ -23,10 +23,11 @@ from detectors.controls import ControlSet
 from pipeline.annotate import Annotator, annotator_for, open_split
 from pipeline.annotate import read_outcomes as read_all
 from pipeline.host import DETECTING, READING, Host, HostTask, Lost, Progress, arm_cpu_limit, shared_host
-from pipeline.judge import Surroundings, controls_of, judge_table, read_controls, with_verdicts
+from pipeline.judge import Surroundings, judge_table, with_verdicts
 from pipeline.outcomes import BATCH_ROWS, Outcome, batches, document_batch
 from pipeline.read.records import Split
 from pipeline.read.splits import SplitSummary, check_chain
+from pipeline.standards import Standards, controls_of, read_standards
 from schemas.config import CurateConfig
 from schemas.document import DOCUMENT_INPUT, PROVENANCE
 
@@ -78,12 +79,12 @@ def tabulate_split(
 ) -> PartReport:
     """Write the rows of one split as a part file."""
     annotator = annotator_for(config)
-    controls = read_controls(config, annotator.text_models()) if kind == "score" else ""
+    standards = read_standards(config, annotator.text_models()) if kind == "score" else Standards()
     path = str(Path(folder) / f"{split.number}.parquet")
     with pq.ParquetWriter(path, output_schema(kind, annotator), compression="lz4") as writer:
 
         def put(held: Sequence[Outcome]) -> int:
-            writer.write_table(_rows(kind, annotator, held, controls))
+            writer.write_table(_rows(kind, annotator, held, standards))
             return len(held)
 
         return _each_batch(put, PartReport(split.number, path), annotator, split, lost, careful, progress)
@@ -142,7 +143,7 @@ def _each_batch(
     return report
 
 
-def _rows(kind: Kind, annotator: Annotator, held: Sequence[Outcome], controls: str) -> pa.Table:
+def _rows(kind: Kind, annotator: Annotator, held: Sequence[Outcome], standards: Standards) -> pa.Table:
     if kind == "extract":
         table = pa.Table.from_batches([document_batch(held)])
     else:
@@ -152,7 +153,7 @@ def _rows(kind: Kind, annotator: Annotator, held: Sequence[Outcome], controls: s
                 outcome.text, outcome.title, outcome.signals = "", None, None
                 outcome.page.fetched_at = None
             table = annotator.score(held)
-        soft, parallel = Surroundings(controls).soft_findings(table)
+        soft, parallel = Surroundings(standards).soft_findings(table)
         table = with_verdicts(table, judge_table(table, annotator.config, soft, parallel))
         table = table.drop_columns([*annotator.match_keys, "text_bytes"])
     for outcome in held:

@@ -103,12 +103,24 @@ class Prior(_Model):
         return self
 
 
+class TextModelsConfig(_Model):
+    """Files of `headwater detectors train`; null: those that ship. Other models need a calibration of their own."""
+
+    chat: str | None = Field(None, min_length=1, description="tells text of chat models")
+    raw: str | None = Field(None, min_length=1, description="tells text of language models without chat training")
+    translation: str | None = Field(None, min_length=1, description="tells translations, and those by machines")
+
+
 class ProvenanceConfig(_Model):
     """How evidence becomes provenance."""
 
     prior: Prior = Prior()
+    text_models: TextModelsConfig = TextModelsConfig()
     controls: str | None = Field(
         None, min_length=1, description="file of `headwater controls build`; null: dated captures of the run itself"
+    )
+    calibration: str | None = Field(
+        None, min_length=1, description="file of `headwater detectors calibrate`; null: the one of the shipped models"
     )
     own_controls: bool = Field(
         True, description="captures of the run from before November 2022 are controls for the later ones"

@@ -9,10 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from detectors.calibration import Calibrator, load_calibration
-from detectors.controls import ControlSet
 from detectors.prevalence import Share
 from pipeline.prevalence import COLUMNS, shares
+from pipeline.standards import Standards
 
 CONTROLS = "index/controls.json"  # of a run: what its text was compared with, and the next run may be
 SAMPLE = 200_000  # documents that a share is estimated on; its interval does not gain from more
@@ -59,9 +58,10 @@ def share_figures(root: Path, manifest: Mapping[str, Any], sample: ShareSample) 
         return {"rows": [], "refused": "the run has no controls: no page from before November 2022, and no --controls"}
     if table is None:
         return {"rows": [], "refused": "nothing was kept"}
-    controls = ControlSet.from_json((root / CONTROLS).read_text(encoding="utf-8"))
-    calibrator = Calibrator(load_calibration(), controls)
-    rows = [_row(value or "all", share) for _, value, share in shares(table, calibrator, by=["language"])]
+    calibration = manifest["config"].get("provenance", {}).get("calibration")
+    standards = Standards((root / CONTROLS).read_text(encoding="utf-8"), calibration)
+    found = shares(table, standards.calibrator, by=["language"])
+    rows = [_row(value or "all", share) for _, value, share in found]
     return {"rows": rows[: LANGUAGES + 1], "refused": None}
 
 

@@ -10,12 +10,13 @@ from pipeline import calls, curate, dedup, parallelism, provenance, shuffle
 from pipeline.calls import hash_group
 from pipeline.curate import CuratePlan, build_pipeline, merge_counts
 from pipeline.read.records import Split
+from pipeline.standards import Standards
 from schemas.config import CurateConfig
 
 
 def labels(buckets: int) -> list[str]:
     pipeline = beam.Pipeline()
-    plan = CuratePlan("r", "s", "p", "y", CurateConfig(), "f", (), {}, "", buckets * (16 << 30), 1, 1)
+    plan = CuratePlan("r", "s", "p", "y", CurateConfig(), "f", (), {}, Standards(), buckets * (16 << 30), 1, 1)
     assert plan.buckets == buckets
     build_pipeline(pipeline, [Split(0, "a.warc.gz", 0, 10, 10)], plan)
     proto, _ = pipeline.to_runner_api(return_context=True)

@@ -14,18 +14,11 @@ from hypothesis import strategies as st
 from detectors.controls import ControlSet
 from detectors.provenance import SoftFindings
 from detectors.strata import SCORE_COLUMNS
-from pipeline.judge import (
-    HOST_PAGES,
-    Surroundings,
-    controls_of,
-    host_pages,
-    join_lists,
-    judge_table,
-    parallel_structs,
-    sum_hosts,
-    with_verdicts,
-)
+from pipeline.arrow_lists import join_lists
+from pipeline.host_scores import HOST_PAGES, host_pages, host_says, sum_hosts
+from pipeline.judge import Surroundings, judge_table, parallel_structs, with_verdicts
 from pipeline.provenance import merge_controls
+from pipeline.standards import Standards, controls_of
 from schemas.config import CurateConfig
 from schemas.document import PARALLEL_STRUCT, TIMESTAMP
 from schemas.evidence import EVIDENCE_STRUCT
@@ -57,12 +50,12 @@ def scored(z: Any, hosts: list[str | None], when: datetime | None, language: str
 
 
 @pytest.fixture(scope="module")
-def controls() -> str:
+def controls() -> Standards:
     """600 dated pages of 60 hosts, hosts a little apart."""
     random = np.random.default_rng(3)
     hosts = [f"h{i // 10}.example" for i in range(600)]
     offsets = np.repeat(random.normal(0, 0.15, 60), 10)
-    return controls_of(scored(random.normal(-1, 1, 600) + offsets, [*hosts], EARLY), MODELS).to_json()
+    return Standards(controls_of(scored(random.normal(-1, 1, 600) + offsets, [*hosts], EARLY), MODELS).to_json())
 
 
 entries = st.lists(st.lists(st.integers(-5, 5), max_size=4), max_size=12)
@@ -78,14 +71,14 @@ def test_lists_are_joined_row_by_row(first: list[list[int]], random: Any) -> Non
     assert join_lists(sliced, pa.array(second, kind)).to_pylist() == joined.to_pylist()
 
 
-def test_an_ai_host_among_human_ones(controls: str) -> None:
+def test_an_ai_host_among_human_ones(controls: Standards) -> None:
     """Pages that say little each, on one host, are beyond the threshold together; pages of a human host are not."""
     random = np.random.default_rng(5)
     z = np.concatenate([random.normal(0.6, 1, 60), random.normal(-1, 1, 60), [0.6]])
     names: list[str | None] = ["ai.example"] * 60 + ["human.example"] * 60 + ["single.example"]
     table = scored(z, names, LATE)
     pages = sum_hosts(host_pages(table, 0, controls))
-    says = Surroundings(controls, pages)._host_says(table, "ai_text")
+    says = host_says(table, pages, "ai_text", controls)
     assert says.is_beyond[:60].all()
     assert not says.is_beyond[60:].any()
     assert (says.nats[:60] > 0).all()
@@ -93,7 +86,7 @@ def test_an_ai_host_among_human_ones(controls: str) -> None:
     assert says.nats[120] == 0
 
 
-def test_sums_of_hosts_do_not_depend_on_shards_or_order(controls: str) -> None:
+def test_sums_of_hosts_do_not_depend_on_shards_or_order(controls: Standards) -> None:
     random = np.random.default_rng(6)
     hosts: list[str | None] = [f"w{i % 7}.example" for i in range(140)]
     table = scored(random.normal(0, 1, 140), hosts, LATE)
@@ -109,7 +102,7 @@ def test_sums_of_hosts_do_not_depend_on_shards_or_order(controls: str) -> None:
     assert {row["pages"] for row in whole.to_pylist()} == {20}
 
 
-def test_hosts_with_few_pages_and_early_pages_do_not_travel(controls: str) -> None:
+def test_hosts_with_few_pages_and_early_pages_do_not_travel(controls: Standards) -> None:
     few = scored([0.0] * 4, ["few.example"] * 4, LATE)
     assert sum_hosts(host_pages(few, 0, controls)).num_rows == 0
     old = scored([0.0] * 9, ["old.example"] * 9, EARLY)
@@ -130,7 +123,7 @@ def test_controls_of_shards_merge_in_any_order() -> None:
     assert merge_controls([undated]) == ""
 
 
-def test_a_page_with_controls_gets_probabilities_and_one_without_does_not(controls: str) -> None:
+def test_a_page_with_controls_gets_probabilities_and_one_without_does_not(controls: Standards) -> None:
     table = scored([-1.5, 4.0, -1.5], [None] * 3, LATE)
     config = CurateConfig()
     soft, parallel = Surroundings(controls).soft_findings(table)
@@ -151,7 +144,7 @@ def test_a_page_without_text_is_unknown_whatever_its_date() -> None:
     assert judged.column("provenance_label").to_pylist() == ["unknown", "human"]
 
 
-def test_fused_evidence_stands_behind_the_findings(controls: str) -> None:
+def test_fused_evidence_stands_behind_the_findings(controls: Standards) -> None:
     table = scored([3.0], [None], LATE)
     mark = {"detector": "translation_marks", "signal": "google_lang", "value": 1.0, "weight": 9.0}
     finding = {**mark, "start": None, "end": None}
