@@ -57,8 +57,8 @@ def with_verdicts(documents: pa.Table, verdicts: pa.Table) -> pa.Table:
     evidence = join_lists(combined(documents.column("evidence")), combined(verdicts.column("fused_evidence")))
     place = documents.schema.get_field_index("evidence")
     documents = documents.set_column(place, documents.schema.field("evidence"), evidence)
-    for field in PROVENANCE:
-        documents = documents.append_column(field, verdicts.column(field.name))
+    for column in PROVENANCE:
+        documents = documents.append_column(column, verdicts.column(column.name))
     return documents
 
 

@@ -87,7 +87,7 @@ PARALLEL_STRUCT = pa.struct(
         ("group", pa.string()),  # smallest doc_id of the group
         ("languages", pa.int32()),  # languages in which the text was found, this one included
         ("is_source", pa.bool_()),  # whether this page is probably the one that the others were made from
-        ("confidence", pa.float32()),
+        ("confidence", pa.float32()),  # probability that the page belongs to the group
     ]
 )
 
