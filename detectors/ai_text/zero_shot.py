@@ -53,7 +53,7 @@ FEWEST_TOKENS = 8  # with fewer after the warm-up, steps and correlations mean n
 WINDOW, WINDOW_STEP = 20, 10  # tokens: stretches whose mean log-probability is compared
 TEACHER_WEIGHT = 0.6  # of the teacher beside the student, both standardised; chosen on left-out sources
 
-_RIDGE = 20.0  # penalty of the logistic regression, on normal scores of documents that weigh 1 on average
+_RIDGE = 40.0  # penalty of the logistic regression, on normal scores of documents that weigh 1 on average
 _QUANTILES = 100  # knots of the quantile normalisation
 _MOST_GROUPS = 8  # folds of the inner calibration
 
