@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from detectors.machine_translation.literal import explain as explain_literal
 from detectors.provenance import AI_GENERATED, MACHINE_TRANSLATED
 from pipeline.report.redact import excerpt, short
 from pipeline.runs import RunError
@@ -128,6 +129,8 @@ def _evidence(row: Mapping[str, Any]) -> Iterator[str]:
         yield "notes (not weighed):"
     for one in notes[:20]:
         yield f"  {one['detector']}:{one['signal']}{_value(one['value'])}"
+        if one["detector"] == "literal_translation" and (why := explain_literal(one["signal"])):
+            yield f"      {why}"
         yield from _quote(row, one)
     if len(notes) > 20:
         yield f"  and {len(notes) - 20} more"
