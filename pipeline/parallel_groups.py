@@ -17,12 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from detectors.machine_translation.parallel_score import (
-    SKETCH_ACCEPTED,
-    compare_sketches,
-    parallel_nats,
-    score_sketches,
-)
+from detectors.machine_translation.parallel_score import SKETCH_ACCEPTED, compare_sketches, score_sketches
 from detectors.machine_translation.parallelism import (
     IS_CANONICAL_TRANSLATION,
     IS_DEFAULT,
@@ -58,17 +53,6 @@ PARALLEL = pa.schema(
         ("is_source", pa.bool_()),  # whether the page is in the language that the group was probably written in
         ("source_language", pa.string()),  # that language; both null where nothing tells
         ("confidence", pa.float32()),  # probability that the page belongs to the group, of its strongest pair
-    ]
-)
-
-GROUP_COLUMNS = pa.schema(
-    [
-        ("parallel_group", pa.string()),
-        ("parallel_languages", pa.int32()),
-        ("parallel_is_source", pa.bool_()),
-        ("parallel_source_language", pa.string()),
-        ("parallel_confidence", pa.float32()),
-        ("parallel_nats", pa.float32()),  # log-odds that it adds for machine-translated
     ]
 )
 
@@ -295,17 +279,3 @@ def addresses_of(prepared: pa.Table) -> pa.Array:
     values[has] = flat[first[has]]
     has &= (values & KIND_MASK) == URL
     return pa.array(values, pa.uint64(), mask=~has)
-
-
-def align_groups(groups: pa.Table, rows: int) -> pa.Table:
-    """GROUP_COLUMNS for every row of a shard of so many rows: null, and 0 nats, for pages without versions.
-
-    `groups` has columns PARALLEL, at most one row a document of the shard.
-    """
-    at = np.full(rows, -1, np.int64)
-    at[np.asarray(groups.column("reference"), dtype=np.uint64) & np.uint64(0xFFFFFFFF)] = np.arange(groups.num_rows)
-    taken = groups.take(pa.array(at, mask=at < 0))
-    columns = [taken.column(name) for name in ("group", "languages", "is_source", "source_language", "confidence")]
-    values = zip(*(column.to_pylist() for column in columns[1:]), strict=True)
-    nats = [parallel_nats(languages, is_source, confidence) for languages, is_source, _, confidence in values]
-    return pa.table([*columns, pa.array(nats, pa.float32())], schema=GROUP_COLUMNS)

@@ -98,6 +98,17 @@ def length_code(length: Any) -> Any:
 
 
 @njit(cache=True)
+def is_plain(chars: Any, table: Any, first: Any, last: Any, begin: Any, stop: Any) -> Any:
+    """Whether a word without capitals has nothing but letters, and no sign of code beside it: class 0, found fast."""
+    for i in range(first, last):
+        if table[chars[i]] & 7 != LETTER:
+            return False
+    before = chars[first - 1] if first > begin else np.uint32(32)
+    after = chars[last] if last < stop else np.uint32(32)
+    return not (is_code_sign(before) or is_code_sign(after) or before == 0x2D or after == 0x28)
+
+
+@njit(cache=True)
 def classify(chars: Any, table: Any, fold: Any, first: Any, last: Any, begin: Any, stop: Any, foreign: Any) -> Any:
     """(class, hash) of the word at [first, last) of a text at [begin, stop).
 
@@ -212,7 +223,8 @@ def shape_of(lines: Any, count: Any, keys: Any) -> Any:
 
 
 @njit(
-    "void(u4[::1],u1[::1],u4[::1],i8[::1],i8[::1],i8[::1],i4[::1],i4[::1],u1[::1],i8[::1],i4[::1],i4[::1],"
+    "void(u4[::1],u1[::1],u4[::1],i8[::1],i8[::1],i8[::1],i4[::1],i4[::1],u8[::1],u8[::1],u1[::1],"
+    "i8[::1],i4[::1],i4[::1],"
     "u4[:,::1],u1[:,::1],u4[:,::1],u1[:,::1],u1[:,::1],u8[:,::1],u8[:,::1],u8[:,::1],i8[:,::1])",
     cache=True,
 )
@@ -225,6 +237,8 @@ def survey(
     doc_line: Any,
     start: Any,
     end: Any,
+    hashes: Any,
+    exact: Any,
     kind: Any,
     line_token: Any,
     line_first: Any,
@@ -292,6 +306,8 @@ def survey(
                 if lex == LETTER and not is_latin(c):
                     continue
                 if lex == LETTER and not foreign and end[t] - start[t] > 40:
+                    continue
+                if not foreign and hashes[t] == exact[t] and is_plain(chars, table, start[t], end[t], begin, stop):
                     continue
                 what, h = classify(chars, table, fold, start[t], min(end[t], start[t] + 64), begin, stop, foreign)
                 if what == 0 or (what == 2 and not named):

@@ -184,8 +184,8 @@ def survey(found: Tokens) -> dict[str, npt.NDArray[Any]]:
         "counts": np.zeros((docs, 8), np.int64),
     }
     native.survey(
-        found.chars, table, fold, found.doc_start, found.doc_token, found.doc_line, found.start, found.end, found.kind,
-        found.line_token, found.line_first, found.line_last, *made.values(),
+        found.chars, table, fold, found.doc_start, found.doc_token, found.doc_line, found.start, found.end, found.hash,
+        found.exact, found.kind, found.line_token, found.line_first, found.line_last, *made.values(),
     )  # fmt: skip
     return made
 

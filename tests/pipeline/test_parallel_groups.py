@@ -30,7 +30,7 @@ from pipeline.annotate import ShardReport
 from pipeline.decide import read_arrow
 from pipeline.host import close_shared_host
 from pipeline.parallel_confirm import missing_encoders
-from pipeline.parallel_groups import PARALLEL, align_groups, source_language
+from pipeline.parallel_groups import PARALLEL, source_language
 from pipeline.parallel_match import (
     KEYED,
     comparable,
@@ -307,26 +307,6 @@ def test_source_language() -> None:
     unknown = [{"language": language, "source": None, "fetched_at": None} for language in ("deu", "fra")]
     assert source_language(unknown) is None
     assert source_language([page("deu", 2), page("?", 1), page("fra")]) == "deu"
-
-
-def test_groups_are_aligned_with_the_rows_of_a_shard() -> None:
-    groups = pa.table(
-        [
-            pa.array([(3 << 32) + 2, 3 << 32], pa.uint64()),
-            ["b", "a"],
-            pa.array([5, 2], pa.int32()),
-            pa.array([False, None]),
-            pa.array(["eng", None], pa.string()),
-            pa.array([1.0, 0.5], pa.float32()),
-        ],
-        schema=PARALLEL,
-    )
-    found = align_groups(groups, 4).to_pylist()
-    assert [row["parallel_group"] for row in found] == ["a", None, "b", None]
-    assert [row["parallel_languages"] for row in found] == [2, None, 5, None]
-    assert [row["parallel_is_source"] for row in found] == [None, None, False, None]
-    assert [round(row["parallel_nats"], 3) for row in found] == [0.0, 0.0, 0.693, 0.0]
-    assert align_groups(PARALLEL.empty_table(), 2).num_rows == 2
 
 
 @pytest.mark.skipif(bool(missing_encoders()), reason="the extra `embeddings` is not installed")
