@@ -99,7 +99,8 @@ def _lines(row: Mapping[str, Any]) -> Iterator[str]:
         yield "  no probabilities: nothing certain was found, and no controls say what its scores mean"
     parallel = row.get("parallel")
     if parallel:
-        side = "probably the source" if parallel["is_source"] else "probably not the source"
+        sides = {True: "probably the source", False: "probably not the source", None: "source unknown"}
+        side = sides[parallel["is_source"]]
         yield (
             f"the same text in {parallel['languages']} languages ({side}, confidence {parallel['confidence']:.2f}), "
             f"group {parallel['group']}"
