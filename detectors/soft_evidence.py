@@ -12,11 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from detectors.calibration import MARGIN, METHODS, SHRUNK, Bool, Calibrated, Calibrator, combine_heads
 from detectors.machine_translation.parallel_score import parallel_nats
-from detectors.provenance import SoftEvidence, SoftFindings
+from detectors.provenance import CHATGPT_RELEASED_AT, SoftEvidence, SoftFindings
 from detectors.strata import SCORE_COLUMNS, Float, Strata, z_of_scores
+
+PUBLISHED_BEFORE_NATS = -2.0
 
 # Heads whose means over a host's pages are evidence, and the side of the fusion that they speak for.
 HOST_HEADS: Mapping[str, str] = {"ai_text": "ai", "machine_translation": "machine"}
@@ -57,6 +60,8 @@ def find_soft_evidence(
             signals.append(SoftEvidence("hosts", head, side, mean, silent, beyond))
     if parallel is not None:
         signals.append(_parallel(parallel))
+    if "page" in table.schema.names:
+        signals.append(_published(table.column("page")))
     return SoftFindings(signals, _basis(found["ai_text"]))
 
 
@@ -86,6 +91,17 @@ def _parallel(parallel: pa.StructArray) -> SoftEvidence:
     nats = [parallel_nats(r["languages"], r["is_source"], r["confidence"]) if r else np.nan for r in rows]
     values = [float(r["languages"]) if r else np.nan for r in rows]
     return SoftEvidence("parallelism", "languages", "machine", np.array(values, np.float64), np.array(nats, np.float64))
+
+
+def _published(page: pa.ChunkedArray) -> SoftEvidence:
+    """A page that says it was published before ChatGPT, and not changed since. Pages can say anything: set by rule."""
+    release = pa.scalar(int(CHATGPT_RELEASED_AT.timestamp() * 1_000_000), pa.int64())
+    published, modified = (pc.cast(pc.struct_field(page, name), pa.int64()) for name in ("published_at", "modified_at"))
+    early = pc.fill_null(pc.less(published, release), False)
+    kept = np.asarray(pc.and_(early, pc.fill_null(pc.less(modified, release), True)), bool)
+    years = np.asarray(pc.fill_null(pc.year(pc.struct_field(page, "published_at")), 0), np.float64)
+    nats = np.where(kept, PUBLISHED_BEFORE_NATS, np.nan)
+    return SoftEvidence("page_dates", "published_before_chatgpt", "ai", years, nats)
 
 
 def _basis(found: Calibrated) -> list[str | None]:

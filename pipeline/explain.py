@@ -30,6 +30,7 @@ SIDES = {
     **dict.fromkeys(sorted(AI_GENERATED), "AI"),
     "ai_text": "AI",
     "translated_text": "a translation",
+    "page_dates": "AI",
     "parallelism": "machine translation",
     "hosts": "its class",
 }

@@ -27,6 +27,7 @@ from schemas.evidence import EVIDENCE_STRUCT
 
 # What hosts, controls and the fusion read of a staged document.
 SCORED_COLUMNS = ("url", "fetched_at", "language", "page_type", "words", *SCORE_COLUMNS.values())
+DATE_COLUMNS = ("page.published_at", "page.modified_at")
 VERDICT_COLUMNS = pa.schema([*PROVENANCE, pa.field("fused_evidence", pa.list_(EVIDENCE_STRUCT))])
 
 
@@ -100,7 +101,7 @@ def parallel_structs(found: pa.Table | None, rows: int) -> pa.Array:
 def judge_shard(folder: str, report: ShardReport, config: CurateConfig, around: Surroundings) -> ShardReport:
     """Leave the provenance of a staged shard's documents beside it, and the keys that its policy needs."""
     path = Path(folder) / f"{report.name}.documents.parquet"
-    columns = list(dict.fromkeys([*SCORED_COLUMNS, "evidence", *KEY_COLUMNS]))
+    columns = list(dict.fromkeys([*SCORED_COLUMNS, *DATE_COLUMNS, "evidence", *KEY_COLUMNS]))
     table = pq.read_table(path, columns=columns, partitioning=None)
     soft, parallel = around.soft_findings(table)
     verdicts = judge_table(table, config, soft, parallel)

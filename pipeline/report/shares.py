@@ -61,7 +61,7 @@ def share_figures(root: Path, manifest: Mapping[str, Any], sample: ShareSample) 
     calibration = manifest["config"].get("provenance", {}).get("calibration")
     standards = Standards((root / CONTROLS).read_text(encoding="utf-8"), calibration)
     found = shares(table, standards.calibrator, by=["language"])
-    rows = [_row(value or "all", share) for _, value, share in found]
+    rows = [_row(value or "all", share) for _, value, share in found if share.documents or not value]
     return {"rows": rows[: LANGUAGES + 1], "refused": None}
 
 

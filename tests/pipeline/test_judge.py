@@ -20,7 +20,7 @@ from pipeline.judge import Surroundings, judge_table, parallel_structs, with_ver
 from pipeline.provenance import merge_controls
 from pipeline.standards import Standards, controls_of
 from schemas.config import CurateConfig
-from schemas.document import PARALLEL_STRUCT, TIMESTAMP
+from schemas.document import PAGE_STRUCT, PARALLEL_STRUCT, TIMESTAMP
 from schemas.evidence import EVIDENCE_STRUCT
 
 EARLY = datetime(2021, 6, 1, tzinfo=UTC)
@@ -134,6 +134,17 @@ def test_a_page_with_controls_gets_probabilities_and_one_without_does_not(contro
     assert judge_table(table.slice(0, 1), config, without, None).column("p_human").null_count == 1
     other, _ = Surroundings(controls).soft_findings(scored([-1.5], [None], LATE, "deu_Latn"))
     assert other.basis == [None]
+
+
+def test_a_page_that_says_it_is_older_speaks_against_a_model(controls: Standards) -> None:
+    table = scored([2.2] * 4, [None] * 4, LATE)
+    old, new = datetime(2014, 4, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)
+    pairs = [(old, None), (old, old), (old, new), (None, None)]
+    pages = [{"published_at": one, "modified_at": two} for one, two in pairs]
+    table = table.append_column("page", pa.array(pages, PAGE_STRUCT))
+    soft, parallel = Surroundings(controls).soft_findings(table)
+    p = judge_table(table, CurateConfig(), soft, parallel).column("p_ai_generated").to_pylist()
+    assert p[0] == p[1] < p[2] == p[3]
 
 
 def test_a_page_without_text_is_unknown_whatever_its_date() -> None:
