@@ -129,7 +129,7 @@ def _figures(report: Mapping[str, Any], known: set[str]) -> list[str]:
         )
     lines += ["", f"Mean AUC {report['mean_auc']}, least {report['least_auc']}."]
     attacked = [(row["fold"], name, rate) for row in report["folds"] for name, rate in row["attacked"].items()]
-    if attacked:
+    if attacked and what == "source":
         lines += [
             "",
             "Attacked and edited text, flagged at the fold's own threshold:",
