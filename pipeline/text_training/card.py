@@ -12,7 +12,7 @@ from pipeline.text_training.train import Trained
 
 _WHAT: Final = {
     "chat": "text of chat models (instruction-tuned language models) from human text",
-    "raw": "text of raw language models (without instruction tuning) from human text",
+    "raw": "text of raw language models from human text",
 }
 _LIMITS: Final = """\
 - **A score is no verdict.** Where human text stands on the scale differs from source to source by more than the
@@ -22,8 +22,8 @@ _LIMITS: Final = """\
 - **Generators go out of date.** Models that came after those listed may write otherwise.
 - **Edited text** is neither class: machine text that a person reworked, and human text that a model polished, fall
   anywhere.
-- **Paraphrasing and back-translation** lower the score; cheap changes of characters and spacing do not, as the text is
-  made canonical first.
+- **Paraphrasing, back-translation** and taking out the commas and dashes lower the score; look-alikes, hidden
+  characters, case and spacing do not, as the text is made canonical first.
 - **Writers in a second language, formulaic and legal text** may score higher than other human text.
 - Licences are those that the publishers state for the data; the model holds numbers, word lists and no text."""
 
@@ -129,7 +129,7 @@ def _figures(report: Mapping[str, Any], known: set[str]) -> list[str]:
         )
     lines += ["", f"Mean AUC {report['mean_auc']}, least {report['least_auc']}."]
     attacked = [(row["fold"], name, rate) for row in report["folds"] for name, rate in row["attacked"].items()]
-    if attacked:
+    if attacked and what == "source":
         lines += [
             "",
             "Attacked and edited text, flagged at the fold's own threshold:",

@@ -39,7 +39,17 @@ RAW_NAMES: Final = (
     "gpt-3-175b-base", "gpt-3.5/davinci", "text-babbage", "text-curie", "babbage", "curie", "bloom", "flan-t5",
     "flan_t5", "t0-", "pythia", "falcon-7b-base", "cerebras", "xlnet", "ctrl", "grover", "transfo", "luminous", "-base",
 )  # fmt: skip
-_CHAT_FIRST: Final = ("chat", "instruct", "text-davinci", "alpaca", "vicuna")  # chat although a raw name is in it
+_CHAT_FIRST: Final = (
+    "chat",
+    "instruct",
+    "assistant",
+    "sft",
+    "text-davinci",
+    "alpaca",
+    "vicuna",
+    "guanaco",
+    "dolly",
+)  # chat although a raw name is in it
 _ATTACKED_PROMPTS: Final = ("adversarial", "paraphrase_back", "paraphrase_dipper")
 _NO_ATTACK: Final = ("", "none", "null", "clean")
 

@@ -63,7 +63,7 @@ def evaluate_head(
             figures["audits"] = audit(design, head, fold, leave_out)
         if lessons is not None:
             train, calibration = training_rows(design, head, fold, MEASURED_EACH)  # a sample is small: no cap
-            figures["teacher"] = lessons.fold(design, np.union1d(train, calibration), result.test, result.z)
+            figures["teacher"] = lessons.fold(design, head, np.union1d(train, calibration), result.test, result.z)
         found.report["folds"].append(figures)
         found.scores += score_rows(design, head, result)
         say(f"{number} of {len(chosen)}  {line(figures)}")

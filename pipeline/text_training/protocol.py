@@ -126,9 +126,14 @@ def test_rows(design: Design, head: str, fold: Fold) -> Ints:
 
 
 def attacked_rows(design: Design, fold: Fold) -> Ints:
-    """Attacked and edited rows of the sources that a fold leaves out, a bounded number of each attack."""
-    sources = fold.related or frozenset(design.source[fold.out].tolist())
-    rows = np.flatnonzero((design.attack != "") & np.isin(design.source, sorted(sources)))
+    """Attacked and edited rows that a fold leaves out, a bounded number of each attack.
+
+    Those of its sources; where it leaves out no whole source, those that share a document with its rows.
+    """
+    here = np.isin(design.document, np.unique(design.document[fold.out]))
+    if fold.related:
+        here = np.isin(design.source, sorted(fold.related))
+    rows = np.flatnonzero((design.attack != "") & here)
     kept: list[int] = []
     seen: dict[tuple[str, str, str], int] = {}
     for i in rows.tolist():

@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 LEAST: Final = 30  # documents of each class with statistics
+RAW_WEIGHT: Final = 2.0  # of the teacher beside the raw head, whose student alone is weak
 MIX: Final = 0.5  # of the teacher's opinion in the target of a student
 
 
@@ -32,7 +33,7 @@ class Lessons:
     present: npt.NDArray[np.bool_]
     library: Any  # detectors.ai_text.zero_shot
 
-    def fold(self, design: Design, train: Ints, test: Ints, student: Floats) -> dict[str, object] | None:
+    def fold(self, design: Design, head: str, train: Ints, test: Ints, student: Floats) -> dict[str, object] | None:
         """Areas of teacher, student and both on the rows of a fold that have statistics; None with too few."""
         here, known = train[self.present[train]], self.present[test]
         rows = test[known]
@@ -41,7 +42,8 @@ class Lessons:
             return None
         teacher = self.library.fit_teacher(self.statistics[here], design.machine[here], design.group[here].tolist())
         taught = teacher.score(self.statistics[rows])
-        both = student[known] + self.library.TEACHER_WEIGHT * taught
+        weight = RAW_WEIGHT if head == "raw" else self.library.TEACHER_WEIGHT
+        both = student[known] + weight * taught
         return {
             "human": int((~machine).sum()),
             "machine": int(machine.sum()),

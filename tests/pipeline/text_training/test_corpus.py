@@ -72,7 +72,7 @@ def test_translation_test_sets_give_their_originals(tmp_path: Path) -> None:
     [
         ("gpt-3.5-turbo", "chat"), ("text-davinci-003", "chat"), ("llama-2-70b-chat", "chat"), ("gpt4", "chat"),
         ("llama-7b", "raw"), ("gpt-3-175b-base", "raw"), ("flan-t5-xxl", "raw"), ("opt-2.7b", "raw"),
-        ("GPT-NeoXT-Chat-Base", "chat"), ("gpt-3.5/davinci", "raw"),
+        ("GPT-NeoXT-Chat-Base", "chat"), ("Open-Assistant Pythia SFT-4 (12B)", "chat"), ("gpt-3.5/davinci", "raw"),
     ],
 )  # fmt: skip
 def test_families(generator: str, family: str) -> None:
