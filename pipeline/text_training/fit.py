@@ -26,7 +26,8 @@ FOREST_PARAMETERS: Final[dict[str, Any]] = {
     "feature_fraction": 0.4, "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 20.0, "max_bin": 127,
 }  # fmt: skip
 _ALWAYS: Final = {"verbose": -1, "num_threads": 1, "deterministic": True, "force_row_wise": True}
-INVERSE_PENALTY: Final = 3.0
+INVERSE_PENALTY: Final = 10.0
+ROUNDS: Final = 40  # of L-BFGS
 CAP_HUMAN: Final = 600  # documents of a group
 CAP_MACHINE: Final = 300  # documents of a group and generator
 
@@ -88,25 +89,28 @@ def matrix(grams: Sequence[Grams]) -> Any:
 
 
 def fit_linear(
-    x: Any, target: Floats, weight: Floats, inverse_penalty: float = INVERSE_PENALTY, rounds: int = 60
+    x: Any, target: Floats, weight: Floats, inverse_penalty: float = INVERSE_PENALTY, rounds: int = ROUNDS
 ) -> tuple[Floats, float]:
     """Logistic regression with squared penalty by L-BFGS: coefficients and intercept. `target` in [0, 1]."""
     from scipy.optimize import minimize
 
-    transposed = x.T.tocsr()
+    from pipeline.text_training import _sparse
+
+    matrix = x.data, x.indices.astype(np.int32, copy=False), x.indptr.astype(np.int32, copy=False)
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
         coefficients, intercept = parameters[:-1], parameters[-1]
-        margin = x @ coefficients + intercept
+        margin = _sparse.times(*matrix, coefficients) + intercept
         value = (weight * (np.logaddexp(0, margin) - target * margin)).sum()
         residual = weight * (1 / (1 + np.exp(-margin)) - target)
         gradient = np.empty_like(parameters)
-        gradient[:-1] = transposed @ residual + coefficients / inverse_penalty
+        gradient[:-1] = coefficients / inverse_penalty
+        _sparse.add_transposed(*matrix, residual, gradient[:-1])
         gradient[-1] = residual.sum()
         return value + coefficients @ coefficients / (2 * inverse_penalty), gradient
 
     start = np.zeros(x.shape[1] + 1)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": rounds, "ftol": 1e-8})
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": rounds, "ftol": 1e-6})
     return found.x[:-1], float(found.x[-1])
 
 
