@@ -37,7 +37,7 @@ class TranslationModels:
 def file_bytes(models: Mapping[tuple[str, str], bytes]) -> bytes:
     """The file that holds these models; equal models give equal bytes, whatever their order."""
     sink = io.BytesIO()
-    arrays = {f"{head}.{language}": np.frombuffer(models[head, language], np.uint8) for head, language in sorted(models)}
+    arrays = {".".join(key): np.frombuffer(models[key], np.uint8) for key in sorted(models)}
     np.savez(sink, **arrays)  # type: ignore[arg-type]  # models are compressed already; a zip with a fixed date
     return sink.getvalue()
 

@@ -1,8 +1,8 @@
 """Labelled translations, by language: originals, human and machine translations, and which rows share their content.
 
 A row has `id`, `lang`, `label` (`human_original`, `human_translation`, `mt`, `mt_postedited`), `doc_id`, `text` or
-`segs` (a list of sentences), and optionally `system` (who translated), `orig_lang`, `set` (year or part of a source; its
-system may occur in others), `source`, `pair`, `chunk`, `boundary`, `domain` and `licence`.
+`segs` (a list of sentences), and optionally `system` (who translated), `orig_lang`, `set` (year or part of a source;
+its systems may occur in others), `source`, `pair`, `boundary`, `domain` and `licence`.
 
 All translations of a document share its content, so documents, never rows, are split. Post-edited machine translation
 is translated text, but neither a human nor a machine translation.
@@ -111,7 +111,8 @@ def _row(record: Mapping[str, Any], path: Path) -> Translation:
         content.append(str(record.get("pair") or ""))
     return Translation(
         str(record["id"]), text, ISO_639_3.get(code, code), label, str(record.get("system") or ""), source, part,
-        ":".join(content), str(record.get("orig_lang") or ""), str(record.get("domain") or ""), str(record.get("licence") or ""),
+        ":".join(content), str(record.get("orig_lang") or ""), str(record.get("domain") or ""),
+        str(record.get("licence") or ""),
     )  # fmt: skip
 
 
@@ -183,10 +184,11 @@ class TranslationDesign:
     def masked(self) -> list[Any]:
         """Sparse n-grams of the topic-free control: frequent words stay, all others show their kind alone."""
         canonical = self.features.canonical
+        unspaced = self.language in UNSPACED
         counts: Counter[str] = Counter()
         for document in range(0, canonical.docs, max(1, canonical.docs // 2000)):
             text = canonical.text(document).lower()
-            counts.update(set(text) if self.language in UNSPACED else {word.strip('.,;:!?"()') for word in text.split()})
+            counts.update(set(text) if unspaced else {word.strip('.,;:!?"()') for word in text.split()})
         frequent = [word for word, _ in counts.most_common(2 * FREQUENT) if word.isalpha()][:FREQUENT]
         words = build(self.language, {"frequent": frequent})
         grams = TextFeatures(canonical, words).grams(GramSpec("distorted", 1, 3, 17))
@@ -210,6 +212,11 @@ class TranslationDesign:
         if head != MACHINE:
             kept |= self._first(self.label == EDITED, beside)
         return np.flatnonzero(kept)
+
+    def take(self, rows: Ints) -> TranslationDesign:
+        """These rows only."""
+        features = TextFeatures(self.features.canonical.take(rows), self.features.lexicon)
+        return TranslationDesign(self.language, [self.rows[i] for i in rows.tolist()], features, self.document[rows])
 
     def _first(self, mask: Bools, most: int) -> Bools:
         rows = np.flatnonzero(mask)

@@ -143,7 +143,8 @@ def same_content(design: TranslationDesign, rows: Ints, z: Floats) -> float:
 def measure_hosts(design: TranslationDesign, rows: Ints, z: Floats) -> list[dict[str, Any]]:
     """Hosts of 1 to 50 documents: those of one human agency against those of one system, means of z.
 
-    Agencies and systems are those of one part of the corpus and source language; hosts are drawn with replacement, their documents without.
+    Agencies and systems are those of one part of the corpus and source language; hosts are drawn with replacement,
+    their documents without.
     """
     pools: dict[tuple[bool, str, str, str], list[float]] = defaultdict(list)
     for i, value in zip(rows.tolist(), z.tolist(), strict=True):

@@ -42,7 +42,7 @@ def designs(paths: Iterable[Path], languages: frozenset[str] | None, head: str) 
         machine = design.is_machine(head)[rows]
         if min(machine.sum(), (~machine).sum()) >= LEAST:
             found = True
-            yield design
+            yield design.take(rows)
     if not found:
         raise TrainingError(f"no language has {LEAST} documents of each class of the head {head}")
 
