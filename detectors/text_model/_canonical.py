@@ -133,7 +133,11 @@ def strip_lines(buffer: Any, size: Any, table: Any, out: Any) -> Any:
         end = buffer[last - 1]
         ended = (table[end] & 7) == 0  # punctuation
         if words < SHORT_LINE and single < 2 * SHORT_LINE and not ended and (stop < size or k > 0):
-            continue
+            j = i  # a line that is broken within a sentence stays
+            while j < size and buffer[j] in (BLANK, NEWLINE):
+                j += 1
+            if not table[buffer[first]] & LOWER and (j >= size or not table[buffer[j]] & LOWER):
+                continue
         if k > 0:
             out[k] = BLANK
             k += 1

@@ -23,7 +23,7 @@ def add(h: Any, mask: Any, keys: Any, stamps: Any, slots: Any, stamp: Any, bucke
     """Count one n-gram of a document; new buckets are appended at n. Returns the new n."""
     bucket = np.uint32(h & np.uint64(mask))
     limit = np.uint64(len(keys) - 1)
-    at = (h >> np.uint64(40)) & limit
+    at = np.uint64(bucket) & limit
     while stamps[at] == stamp and keys[at] != bucket:
         at = (at + ONE) & limit
     if stamps[at] == stamp:

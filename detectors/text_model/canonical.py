@@ -1,10 +1,11 @@
 """Canonical text: what the text models read of a page, whatever its typography.
 
 Quotes, dashes, ellipses, Markdown and spacing are habits of websites and of data sets, and they are the first thing
-that an attack changes. The canonical form has one of each. Hidden characters are out, and look-alikes of other scripts
-are undone in words that mix scripts (`detectors.features.confusables`). Short lines that end without punctuation
-(headings, menus) go. The text ends after `WORDS` words or, in scripts without spaces, 2.5 letters for each, and without
-its last sentence where that is cut. Only a prefix of `PREFIX` characters is read, so the cost of a page is bounded.
+that an attack changes. The canonical form has one of each. Hidden characters are out, and look-alikes of other
+scripts are undone in words that mix scripts (`detectors.features.confusables`). Short lines that start with a capital
+and end without punctuation (headings, menus) go. The text ends after `WORDS` words or, in scripts without spaces, 2.5
+letters for each, and without its last sentence where that is cut. Only a prefix of `PREFIX` characters is read, so
+the cost of a page is bounded.
 """
 
 from __future__ import annotations

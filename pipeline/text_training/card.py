@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,15 +32,15 @@ def write_card(
     path: Path,
     model_name: str,
     trained: Trained,
-    figures: Mapping[str, Any] | None,
+    figures: Sequence[Mapping[str, Any]] = (),
     beyond: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the card of a model. `figures` is a report by left-out source, `beyond` one on sources never trained on."""
+    """Write the card of a model. `figures` are reports of folds, `beyond` one on sources that it was not trained on."""
     path.write_text("\n".join(_card(model_name, trained, figures, beyond)) + "\n", encoding="utf-8")
 
 
 def _card(
-    name: str, trained: Trained, figures: Mapping[str, Any] | None, beyond: Mapping[str, Any] | None
+    name: str, trained: Trained, figures: Sequence[Mapping[str, Any]], beyond: Mapping[str, Any] | None
 ) -> list[str]:
     model = trained.model
     meta = model.meta
@@ -77,8 +77,9 @@ def _card(
         lines.append(f"| {entry['source']} | {licence} | {entry['human']:,} | {entry['machine']:,} | {listed or '-'} |")
     if trained.distillation:
         lines += ["", "## Its teacher", "", *_taught(trained.distillation)]
-    if figures:
-        lines += ["", "## How good it is: sources left out", "", *_figures(figures)]
+    known = {entry["source"] for entry in meta["trained_on"]}
+    for report in figures:
+        lines += ["", f"## How good the design is: one {report['leave_out']} left out", "", *_figures(report, known)]
     if beyond:
         lines += ["", "## How good it is: sources that it never saw", "", *_beyond(beyond)]
     return [*lines, "", "## Where it fails", "", _LIMITS]
@@ -103,13 +104,19 @@ def _share(rate: Mapping[str, Any] | None) -> str:
     return f"{rate['share']:.3f} [{rate['low']:.3f}, {rate['high']:.3f}]" if rate else "-"
 
 
-def _figures(report: Mapping[str, Any]) -> list[str]:
+def _figures(report: Mapping[str, Any], known: set[str]) -> list[str]:
+    what = report["leave_out"]
+    others = sorted(set(report["sources"]) - known)
     lines = [
-        "Each row is measured by a model that has seen no document of the source, nor of sources that share documents",
-        "or prompts with it. Recall is at 1 % false positives on the source's own human text; false positives are",
-        "those of the 1 % threshold of the other sources. Wilson intervals, 95 %.",
+        f"Each row is measured by a model of the same design that has seen no document of the {what}, nor one that",
+        "shares documents or prompts with it. Recall is at 1 % false positives on the fold's own human text; false",
+        "positives are those of the 1 % threshold of the other sources. Wilson intervals, 95 %.",
+    ]
+    if others:
+        lines.append(f"These folds also learned from sources that the model itself leaves out: {', '.join(others)}.")
+    lines += [
         "",
-        "| source | human | machine | AUC | recall | false positives | punctuation only | shuffled labels |",
+        f"| {what} | human | machine | AUC | recall | false positives | punctuation only | shuffled labels |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in report["folds"]:
@@ -125,9 +132,9 @@ def _figures(report: Mapping[str, Any]) -> list[str]:
     if attacked:
         lines += [
             "",
-            "Attacked and edited text of the left-out sources, flagged at the same thresholds:",
+            "Attacked and edited text, flagged at the fold's own threshold:",
             "",
-            "| source | kind, attack | flagged |",
+            f"| {what} | kind, attack | flagged |",
             "| --- | --- | --- |",
             *(f"| {source} | {name} | {_share(rate)} |" for source, name, rate in attacked),
         ]

@@ -101,6 +101,11 @@ class Design:
         """Sparse n-grams of each linear member."""
         return [fit.matrix([self.features.grams(spec) for spec in specs]) for specs in LINEAR]
 
+    @cached_property
+    def order(self) -> npt.NDArray[np.uint64]:
+        """Order in which documents of a group are kept, by hash of id and seed."""
+        return np.array([_hash(f"{self.seed}:{row.id}") for row in self.rows], np.uint64)
+
     def columns(self, punctuation_only: bool = False) -> Ints:
         """Columns of stylometry that a forest reads."""
         names = feature_names(self.lexicon)
@@ -147,11 +152,17 @@ def read_design(
     return Design(rows, features, document, seed)
 
 
-def clean_rows(design: Design, head: str) -> Ints:
-    """Rows that a head learns from and is measured on: clean human text and clean text of its family, capped."""
-    used = np.flatnonzero(((design.family == "human") | (design.family == head)) & (design.attack == ""))
-    order = np.array([_hash(f"{design.seed}:{design.rows[i].id}") for i in used.tolist()], np.uint64)
-    kept = fit.cap(design.group[used].tolist(), design.machine[used], design.generator[used].tolist(), order)
+def clean_rows(design: Design, head: str, among: Bools | None = None, most: int = fit.CAP_MACHINE) -> Ints:
+    """Rows that a head learns from: clean human text and clean text of its family, capped.
+
+    `among` limits them; `most` is the cap of a group and generator.
+    """
+    clean = ((design.family == "human") | (design.family == head)) & (design.attack == "")
+    used = np.flatnonzero(clean if among is None else clean & among)
+    kept = fit.cap(
+        design.group[used].tolist(), design.machine[used], design.generator[used].tolist(), design.order[used],
+        generated=most,
+    )  # fmt: skip
     return used[kept]
 
 

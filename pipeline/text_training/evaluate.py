@@ -53,7 +53,8 @@ def evaluate_head(
 ) -> Evaluation:
     """Every fold of a protocol, or those named by `only`."""
     chosen = [fold for fold in folds(design, head, leave_out) if not only or fold.name in only]
-    found = Evaluation({"head": head, "leave_out": leave_out, "folds": []})
+    sources = sorted(set(design.source[(design.family == "human") | (design.family == head)].tolist()))
+    found = Evaluation({"head": head, "leave_out": leave_out, "sources": sources, "folds": []})
     for number, fold in enumerate(chosen, 1):
         result = run_fold(design, head, fold, leave_out)
         figures = measure_fold(design, result, leave_out)

@@ -23,13 +23,13 @@ Bools = npt.NDArray[np.bool_]
 TREES: Final = 200
 FOREST_PARAMETERS: Final[dict[str, Any]] = {
     "objective": "cross_entropy", "num_leaves": 15, "max_depth": 7, "learning_rate": 0.05, "min_data_in_leaf": 80,
-    "feature_fraction": 0.4, "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 20.0, "max_bin": 127,
+    "feature_fraction": 0.4, "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 20.0, "max_bin": 63,
 }  # fmt: skip
 _ALWAYS: Final = {"verbose": -1, "num_threads": 1, "deterministic": True, "force_row_wise": True}
 INVERSE_PENALTY: Final = 10.0
-ROUNDS: Final = 40  # of L-BFGS
-CAP_HUMAN: Final = 600  # documents of a group
-CAP_MACHINE: Final = 300  # documents of a group and generator
+ROUNDS: Final = 20  # of L-BFGS
+CAP_HUMAN: Final = 500  # documents of a group
+CAP_MACHINE: Final = 100  # documents of a group and generator
 
 
 class TrainingError(RuntimeError):

@@ -29,6 +29,7 @@ LEAST: Final = 50  # documents of a class for an area under the curve
 LEAST_GENERATOR: Final = 90
 MOST_DOMAINS: Final = 8  # a source with more domains is no test of domains
 FALSE_POSITIVES: Final = 0.01
+MEASURED_EACH: Final = 600  # documents of a group and generator that are measured
 ATTACKED_EACH: Final = 300  # documents of an attack that are scored
 
 
@@ -92,17 +93,19 @@ def training_rows(design: Design, head: str, fold: Fold) -> tuple[Ints, Ints]:
     used[clean_rows(design, head)] = True
     used &= ~fold.out & ~np.isin(design.document, np.unique(design.document[fold.out]))
     if fold.related:
-        used &= np.array([not fold.related.intersection(row.shares) for row in design.rows], np.bool_)
+        used &= ~np.isin(
+            np.arange(len(design)), [i for i, row in enumerate(design.rows) if fold.related & {*row.shares}]
+        )
     held = design.part == 0
     return np.flatnonzero(used & ~held), np.flatnonzero(used & held)
 
 
-def run_fold(design: Design, head: str, fold: Fold, leave_out: LeaveOut, shuffled: bool = False) -> FoldResult:
-    """Fit without the fold, and score it."""
+def run_fold(design: Design, head: str, fold: Fold, leave_out: LeaveOut, shuffled: int | None = None) -> FoldResult:
+    """Fit without the fold, and score it. `shuffled` is the seed of a shuffle of the labels, for audits."""
     train, calibration = training_rows(design, head, fold)
     target = None
-    if shuffled:  # within groups, so that only what tells the classes apart is destroyed
-        random = np.random.default_rng(design.seed)
+    if shuffled is not None:
+        random = np.random.default_rng(shuffled)
         target = design.machine[train].astype(np.float64)
         random.shuffle(target)
     members = fit_members(design, train, target, design.seed)
@@ -117,9 +120,8 @@ def run_fold(design: Design, head: str, fold: Fold, leave_out: LeaveOut, shuffle
 
 
 def test_rows(design: Design, head: str, fold: Fold) -> Ints:
-    """Rows of the fold that are measured: capped as those of training are."""
-    inside = design.take(np.flatnonzero(fold.out))
-    return np.flatnonzero(fold.out)[clean_rows(inside, head)]
+    """Rows of the fold that are measured, a bounded number of each group and generator."""
+    return clean_rows(design, head, fold.out, MEASURED_EACH)
 
 
 def attacked_rows(design: Design, fold: Fold) -> Ints:
@@ -185,7 +187,7 @@ def audit(design: Design, head: str, fold: Fold, leave_out: LeaveOut) -> dict[st
     if machine.sum() < LEAST or (~machine).sum() < LEAST:
         return {"punctuation_only": None, "shuffled_labels": None}
     marks = fit_members(design, train, seed=design.seed, forest_only=design.columns(punctuation_only=True))
-    shuffled = run_fold(design, head, fold, leave_out, shuffled=True)
+    shuffled = run_fold(design, head, fold, leave_out, shuffled=design.seed)
     return {
         "punctuation_only": round(auc(machine, raw_scores(design, marks, test)[:, 0]), 4),
         "shuffled_labels": round(auc(machine, shuffled.z), 4),

@@ -33,6 +33,7 @@ def train_head(
     *,
     trees: int = fit.TREES,
     lessons: Lessons | None = None,
+    licences: Mapping[str, str] | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Trained:
     """Fit a head to all its clean rows.
@@ -77,7 +78,7 @@ def train_head(
     meta: dict[str, Any] = {
         "style_names": len(feature_names(design.lexicon)),
         "lexicon_digest": design.lexicon.digest,
-        "trained_on": describe(design, rows),
+        "trained_on": describe(design, rows, licences or {}),
         "parameters": {"trees": trees, **fit.FOREST_PARAMETERS, "inverse_penalty": fit.INVERSE_PENALTY},
         "seed": design.seed,
     }
@@ -85,12 +86,15 @@ def train_head(
     return Trained(raw, model_of(raw), distillation)
 
 
-def describe(design: Design, rows: np.ndarray[Any, np.dtype[np.int64]]) -> list[Mapping[str, Any]]:
-    """Documents by source, with licence and generators."""
+def describe(
+    design: Design, rows: np.ndarray[Any, np.dtype[np.int64]], licences: Mapping[str, str]
+) -> list[Mapping[str, Any]]:
+    """Documents by source, with licence (that of the rows, else of `licences`) and generators."""
     counts: dict[tuple[str, str], Counter[str]] = {}
     for i in rows.tolist():
         row = design.rows[i]
-        counts.setdefault((row.source, row.licence), Counter())[row.generator if row.machine else "human"] += 1
+        licence = row.licence or licences.get(row.source, "")
+        counts.setdefault((row.source, licence), Counter())[row.generator if row.machine else "human"] += 1
     return [
         {
             "source": source,
