@@ -18,6 +18,7 @@ BUILT_IN: tuple[tuple[str, str, str], ...] = (
     ("ai_page_marks", "detectors.ai_text.page_marks", "AiPageMarks"),
     ("ai_artefacts", "detectors.ai_text.artefacts", "Artefacts"),
     ("ai_text", "detectors.ai_text.text", "AiText"),
+    ("translated_text", "detectors.machine_translation.text", "TranslatedText"),
     ("rights", "detectors.rights", "Rights"),
     ("personal_data", "detectors.personal_data", "PersonalData"),
     ("quality", "detectors.quality.detector", "Quality"),

@@ -34,7 +34,7 @@ def train_translation(
 
 
 def evaluate_translation(
-    options: dict[str, Any], leave_out: str | None, audits: bool, model: Path | None, scores: Path | None, as_json: bool
+    options: dict[str, Any], leave_out: Any, audits: bool, model: Path | None, scores: Path | None, as_json: bool
 ) -> None:
     """Measure a translation head: with documents, systems or years left out, or models of a file as they are."""
     from detectors.machine_translation.model_file import read_models
