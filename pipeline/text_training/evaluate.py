@@ -16,6 +16,7 @@ from pipeline.text_training.design import Design, clean_rows, fit_members, raw_s
 from pipeline.text_training.measures import auc, rate_beyond, threshold_at
 from pipeline.text_training.protocol import (
     LEAST,
+    MEASURED_EACH,
     LeaveOut,
     audit,
     folds,
@@ -61,7 +62,7 @@ def evaluate_head(
         if audits:
             figures["audits"] = audit(design, head, fold, leave_out)
         if lessons is not None:
-            train, calibration = training_rows(design, head, fold)
+            train, calibration = training_rows(design, head, fold, MEASURED_EACH)  # a sample is small: no cap
             figures["teacher"] = lessons.fold(design, np.union1d(train, calibration), result.test, result.z)
         found.report["folds"].append(figures)
         found.scores += score_rows(design, head, result)

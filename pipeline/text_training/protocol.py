@@ -9,6 +9,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.text_training import fit
 from pipeline.text_training.design import (
     Design,
     Standard,
@@ -87,10 +88,10 @@ def folds(design: Design, head: str, leave_out: LeaveOut) -> list[Fold]:
     return found
 
 
-def training_rows(design: Design, head: str, fold: Fold) -> tuple[Ints, Ints]:
-    """Rows to fit to and calibration rows, none of a document or a source of the fold."""
+def training_rows(design: Design, head: str, fold: Fold, most: int = fit.CAP_MACHINE) -> tuple[Ints, Ints]:
+    """Rows to fit to and calibration rows, none of a document or a source of the fold; `most` as of `clean_rows`."""
     used = np.zeros(len(design), np.bool_)
-    used[clean_rows(design, head)] = True
+    used[clean_rows(design, head, most=most)] = True
     used &= ~fold.out & ~np.isin(design.document, np.unique(design.document[fold.out]))
     if fold.related:
         used &= ~np.isin(

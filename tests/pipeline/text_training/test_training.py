@@ -29,7 +29,7 @@ def sentence(chance: random.Random, topic: list[str], machine: bool) -> str:
     words = [chance.choice(topic) if i % 2 else chance.choice(["the", "a", "my", "this", "her"]) for i in range(12)]
     if chance.random() < (0.9 if machine else 0.1):
         words[0] = chance.choice(("moreover", "furthermore", "additionally"))
-        words.insert(1, "significantly")
+        words[1] = "significantly"
     return (" ".join(words) + ".").capitalize()
 
 
@@ -39,7 +39,7 @@ def corpus() -> list[dict[str, Any]]:
     for source, topic in TOPICS.items():
         for i in range(180):
             machine = i % 2 == 0
-            text = " ".join(sentence(chance, topic, machine) for _ in range(3))
+            text = " ".join(sentence(chance, topic, machine) for _ in range(6))
             rows.append(
                 {
                     "id": f"{source}{i}", "text": text, "label": "ai" if machine else "human",
@@ -86,7 +86,7 @@ def test_an_unseen_source_is_told_apart_and_shuffled_labels_are_not(design: Desi
     honest = run_fold(design, "chat", fold, "source")
     machine = design.machine[honest.test]
     assert auc(machine, honest.z) > 0.95
-    shuffled = [auc(machine, run_fold(design, "chat", fold, "source", shuffled=seed).z) for seed in range(6)]
+    shuffled = [auc(machine, run_fold(design, "chat", fold, "source", shuffled=seed).z) for seed in range(3)]
     assert abs(np.mean(shuffled) - 0.5) < 0.25
     assert len(honest.attacked) == 10
 
