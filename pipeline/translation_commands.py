@@ -47,7 +47,8 @@ def evaluate_translation(
     say = Reporter(options["quiet"]).say if as_json else click.echo
     report: Any
     if model:
-        found = translation_run.evaluate_models(options["inputs"], head, dict(read_models(model).models), languages)
+        models = dict(read_models(model).models)
+        found = translation_run.evaluate_models(options["inputs"], head, models, languages, scores)
         report = {"head": head, "model": str(model), "parts": found}
         for row in found:
             say(" ".join(f"{key} {value}" for key, value in row.items()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -177,21 +177,25 @@ def _score_rows(
     if leave_out == "year":
         rest = fold.train[held_out(design, fold.train)]
         chosen.append(("cal", rest, fitted.z(design.matrices, rest)))
+    return [row for part, rows, values in chosen for row in score_rows(design, head, name, part, rows, values)]
+
+
+def score_rows(
+    design: TranslationDesign, head: str, fold: str, part: str, rows: Ints, z: Floats
+) -> Iterator[dict[str, Any]]:
+    """Rows of a scores file."""
     words = design.features.canonical.words()
-    found = []
-    for part, rows, values in chosen:
-        for i, value in zip(rows.tolist(), values.tolist(), strict=True):
-            row = design.rows[i]
-            found.append(
-                {"head": head, "fold": name, "part": part, "id": f"{row.part}:{row.id}", "source": row.part,
-                 "domain": row.domain, "label": row.label, "generator": row.system or "human", "attack": None,
-                 "language": row.language, "words": int(words[i]), "z": round(value, 5)}
-            )  # fmt: skip
-    return found
+    for i, value in zip(rows.tolist(), z.tolist(), strict=True):
+        row = design.rows[i]
+        yield {
+            "head": head, "fold": fold, "part": part, "id": f"{row.part}:{row.id}", "source": row.part,
+            "domain": row.domain, "label": row.label, "generator": row.system or "human", "attack": None,
+            "language": row.language, "words": int(words[i]), "z": round(value, 5),
+        }  # fmt: skip
 
 
 def _rounded(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 4)
 
 
-__all__ = ["LeaveOut", "evaluate_language", "folds", "measure", "measure_hosts", "same_content"]
+__all__ = ["LeaveOut", "evaluate_language", "folds", "measure", "measure_hosts", "same_content", "score_rows"]

@@ -15,7 +15,7 @@ from pipeline.text_training.fit import TrainingError
 from pipeline.text_training.translation_card import card_lines
 from pipeline.text_training.translation_corpus import TranslationDesign, make_design, read_translations
 from pipeline.text_training.translation_fit import LEAST, describe, train_language
-from pipeline.text_training.translation_protocol import LeaveOut, evaluate_language, measure
+from pipeline.text_training.translation_protocol import LeaveOut, evaluate_language, measure, score_rows
 
 Say = Callable[[str], None]
 ALL: Final = "all"
@@ -72,8 +72,7 @@ def evaluate(
     report["mean_auc"] = round(float(np.mean(areas)), 4) if areas else None
     report["least_auc"] = min(areas) if areas else None
     if scores:
-        scores.parent.mkdir(parents=True, exist_ok=True)
-        scores.write_text("".join(lines), encoding="utf-8")
+        _write_lines(scores, lines)
     return report
 
 
@@ -90,9 +89,14 @@ def summary(figures: dict[str, Any]) -> str:
 
 
 def evaluate_models(
-    paths: Sequence[Path], head: str, models: dict[tuple[str, str], TextModel], languages: frozenset[str] | None
+    paths: Sequence[Path],
+    head: str,
+    models: dict[tuple[str, str], TextModel],
+    languages: frozenset[str] | None,
+    scores: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Figures of given models on labelled text, by language, and by year or part of the corpus."""
+    lines: list[str] = []
     wanted = frozenset(language for found, language in models if found == head)
     wanted = wanted if languages is None else wanted & languages
     report = []
@@ -105,11 +109,20 @@ def evaluate_models(
         z = model.score(TextFeatures(design.features.canonical.take(used), model.lexicon))
         sides = design.is_machine(head)[used]
         parts = design.part[used]
+        rows_of_file = score_rows(design, head, f"{language}:model", "test", used, z)
+        lines += [json.dumps(row, ensure_ascii=False) + "\n" for row in rows_of_file]
         for name in (ALL, *sorted(set(parts.tolist()))):
             here = np.ones(len(used), np.bool_) if name == ALL else parts == name
             if min(sides[here].sum(), (~sides[here]).sum()) >= LEAST:
                 report.append({"language": language, "part": name, **measure(design, head, used[here], z[here])})
+    if scores:
+        _write_lines(scores, lines)
     return report
+
+
+def _write_lines(target: Path, lines: Sequence[str]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text("".join(lines), encoding="utf-8")
 
 
 def train(

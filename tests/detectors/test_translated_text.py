@@ -240,6 +240,17 @@ def test_evaluate_prints_figures_and_writes_scores(tmp_path: Path) -> None:
     assert {row["head"] for row in rows} == {"machine"}
 
 
+def test_a_model_is_measured_as_it_is(trained: Path, tmp_path: Path) -> None:
+    german, target = corpus(tmp_path / "de.jsonl"), tmp_path / "scores.jsonl"
+    given = ["detectors", "evaluate", str(german), "--head", "translated", "--language", "all", "--quiet", "--json"]
+    result = CliRunner().invoke(cli, [*given, "--model", str(trained), "--scores", str(target)])
+    assert result.exit_code == 0, result.output
+    parts = json.loads(result.output)["parts"]
+    assert [(part["language"], part["part"]) for part in parts] == [("deu", "all"), ("deu", "a"), ("deu", "b")]
+    rows = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
+    assert len(rows) == parts[0]["negative"] + parts[0]["positive"]
+
+
 def test_a_language_that_fails_elsewhere_is_left_out(tmp_path: Path) -> None:
     german = corpus(tmp_path / "de.jsonl")
     text = german.read_text(encoding="utf-8")
