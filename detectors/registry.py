@@ -21,6 +21,7 @@ BUILT_IN: tuple[tuple[str, str, str], ...] = (
     ("ai_artefacts", "detectors.ai_text.artefacts", "Artefacts"),
     ("evasion", "detectors.ai_text.evasion", "Evasion"),
     ("ai_text", "detectors.ai_text.text", "AiText"),
+    ("translated_text", "detectors.machine_translation.text", "TranslatedText"),
     ("rights", "detectors.rights", "Rights"),
     ("personal_data", "detectors.personal_data", "PersonalData"),
     ("quality", "detectors.quality.detector", "Quality"),

@@ -10,6 +10,12 @@ from typing import Any
 import click
 
 from pipeline.progress import Reporter
+from pipeline.translation_commands import (
+    TRANSLATION_HEADS,
+    TRANSLATION_LEFT_OUT,
+    evaluate_translation,
+    train_translation,
+)
 from schemas.config import load_config
 
 F = Callable[..., Any]
@@ -45,10 +51,13 @@ def _corpus_options(command: F) -> F:
             "--family", "families", multiple=True, metavar="GENERATOR=chat|raw",
             help="What kind of model a generator is, where its name does not say it.",
         ),
-        click.option("--language", default="eng", show_default=True, help="Language of the head, ISO 639-3."),
         click.option(
-            "--head", type=click.Choice(["chat", "raw"]), default="chat", show_default=True,
-            help="Which machine text: of chat models, or of raw language models.",
+            "--language", default="eng", show_default=True,
+            help="Language of the head, ISO 639-3; of translation heads also several, with commas, or all.",
+        ),
+        click.option(
+            "--head", type=click.Choice(["chat", "raw", *TRANSLATION_HEADS]), default="chat", show_default=True,
+            help="Text of chat models, of raw language models; translated text, machine-translated of translated text.",
         ),
         click.argument("inputs", nargs=-1, required=True, type=_FILE, metavar="LABELLED..."),
     ):  # fmt: skip
@@ -119,18 +128,27 @@ def _guarded(work: Callable[[], None]) -> None:
 @click.option(
     "--also", multiple=True, type=_FILE, help="Labelled text that only measures: sources to report, never to fit to."
 )
+@click.option(
+    "--least-auc", type=click.FloatRange(0, 1), default=0.0,
+    help="Of translation heads: leave out languages whose area on the sources of --also is smaller.",
+)  # fmt: skip
 def train(
     output: Path, card: Path | None, no_figures: bool, reports: tuple[Path, ...], licences: tuple[str, ...],
-    also: tuple[Path, ...], **options: Any,
+    also: tuple[Path, ...], least_auc: float, **options: Any,
 ) -> None:  # fmt: skip
     """Fit a head to LABELLED (JSON lines, also .xz), and write its model and its card.
 
     Each row has `id`, `text`, `label` (human, ai, human_edited_by_machine), `generator`, `lang`, `domain`, `source`,
     and optionally `attack`, `prompt_type`, `pair_id`, `licence`, `shares_with`. Attacked rows are never fitted to. With
     --teacher, the student learns the mean of label and teacher on the rows of its sample.
+
+    For the heads translated and machine, `label` is human_original, human_translation, mt or mt_postedited, rows have
+    `doc_id`, `system` and `orig_lang`, and OUTPUT holds all languages; those that it holds already stay.
     """
 
     def work() -> None:
+        if options["head"] in TRANSLATION_HEADS:
+            return train_translation(options, output, card, also, least_auc, not no_figures)
         from pipeline.text_training.card import write_card
         from pipeline.text_training.evaluate import evaluate_head, evaluate_model
         from pipeline.text_training.taught import read_lessons
@@ -162,8 +180,8 @@ def train(
 @detectors.command()
 @_corpus_options
 @click.option(
-    "--leave-out", type=click.Choice(["source", "domain", "generator"]), default="source", show_default=True,
-    help="What no model sees of the documents that it is measured on.",
+    "--leave-out", type=click.Choice(["source", "domain", "generator", *TRANSLATION_LEFT_OUT]),
+    help="What no model sees of the documents that it is measured on (default: source; of translations document).",
 )  # fmt: skip
 @click.option("--fold", "only", multiple=True, help="Only this source, source:domain or generator.")
 @click.option("--audits", is_flag=True, help="Also measure punctuation alone, and shuffled labels.")
@@ -182,6 +200,8 @@ def evaluate(
     """
 
     def work() -> None:
+        if options["head"] in TRANSLATION_HEADS:
+            return evaluate_translation(options, leave_out, audits, model, scores, as_json)
         from detectors.text_model.model import load_model
         from pipeline.text_training import evaluate as evaluation
         from pipeline.text_training.taught import read_lessons
@@ -199,7 +219,7 @@ def evaluate(
         else:
             lessons = read_lessons(options["teacher"], design) if options["teacher"] else None
             found = evaluation.evaluate_head(
-                design, head, leave_out, only=only, audits=audits, lessons=lessons, say=say
+                design, head, leave_out or "source", only=only, audits=audits, lessons=lessons, say=say
             )
             report = found.report
             say(f"mean AUC {report['mean_auc']}, least {report['least_auc']}")
