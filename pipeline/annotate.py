@@ -188,6 +188,7 @@ def detector_options(config: CurateConfig) -> dict[str, dict[str, Any]]:
     models = config.provenance.text_models
     return {
         "ai_text": {"chat_model": models.chat, "raw_model": models.raw},
+        "translated_text": {"model": models.translation},
         "language": {"model": config.language.model, "sha256": config.language.sha256},
         "quality": {"profile_names": stored_profiles(config.quality.profile), "variant": config.quality.repetition},
         "duplicates": {"shape": config.policy.duplicates.shape, "seed": config.policy.duplicates.seed},
