@@ -28,6 +28,7 @@ Probabilities are published on a basis, else they are null and the label is `unk
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -142,7 +143,7 @@ class Provenance:
             ["unknown", "machine_translated", "ai_generated", "human"],
             "unknown",
         )
-        added, reasons = _tell(evidence, soft, early & hard_ai, rows)
+        added, reasons = _tell(evidence, soft, early, rows)
         hidden = pa.array(~known)
         columns: dict[str, pa.Array] = {
             f"p_{name}": pa.array(p[place].astype(np.float32), pa.float32(), mask=np.asarray(hidden))
@@ -217,8 +218,11 @@ def _said(soft: SoftFindings, side: str, rows: int) -> Flags:
     return said
 
 
-def _tell(evidence: pa.Array, soft: SoftFindings, too_early: Flags, rows: int) -> tuple[pa.Array, list[list[str]]]:
-    """Soft findings as evidence, and the reasons of every row, strongest first."""
+def _tell(evidence: pa.Array, soft: SoftFindings, early: Flags, rows: int) -> tuple[pa.Array, list[list[str]]]:
+    """Soft findings as evidence, and the reasons of every row, strongest first.
+
+    What text says of AI is left out where the capture's date has answered.
+    """
     added: list[list[dict[str, Any]]] = [[] for _ in range(rows)]
     weighed: list[list[tuple[float, int, str]]] = [[] for _ in range(rows)]
     parents = pc.list_parent_indices(evidence).to_pylist()
@@ -230,14 +234,15 @@ def _tell(evidence: pa.Array, soft: SoftFindings, too_early: Flags, rows: int) -
             weighed[row].append((-abs(weight), start or 0, f"{detector}:{signal}"))
     for one in soft.signals:
         name = f"{one.detector}:{one.signal}"
-        for row in np.flatnonzero(np.isfinite(one.nats)).tolist():
+        speaks = np.isfinite(one.nats) & ~(early & (one.side == "ai"))
+        for row in np.flatnonzero(speaks).tolist():
             nats, value = float(one.nats[row]), float(one.values[row])
             finding = {"detector": one.detector, "signal": one.signal, "value": value, "weight": nats}
             added[row].append({**finding, "start": None, "end": None})
             weighed[row].append((-abs(nats), 0, name))
+    for row in np.flatnonzero(early).tolist():
+        weighed[row].append((math.log(AI_BOUND_BEFORE_RELEASE / PRIOR["ai_generated"]), 0, "fetched_at:before_chatgpt"))
     reasons = [list(dict.fromkeys(reason for _, _, reason in sorted(row))) for row in weighed]
-    for row in np.flatnonzero(too_early).tolist():
-        reasons[row].append("fetched_at:before_chatgpt")
     return pa.array(added, pa.list_(EVIDENCE_STRUCT)), reasons
 
 

@@ -137,6 +137,8 @@ def test_an_early_capture_bounds_ai_only() -> None:
 def test_an_early_capture_without_marks_is_human() -> None:
     verdict = judge([], EARLY, (soft("ai", 3.0, True),))
     assert (verdict.label, verdict.basis) == ("human", "date")
+    assert verdict.reasons == ["fetched_at:before_chatgpt"]
+    assert verdict.added == []
     assert verdict.p[0] > HUMAN_FROM  # type: ignore[operator]
     assert verdict.p[2] <= AI_BOUND_BEFORE_RELEASE + 1e-6  # type: ignore[operator]
 
