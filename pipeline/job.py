@@ -8,7 +8,7 @@ import platform
 import shutil
 import socket
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from detectors.api import digest_of
-from detectors.controls import ControlSet
 from detectors.language import LanguageModel
 from detectors.rights import DIRECTIVES
 from pipeline.annotate import Annotator, StagePlan
@@ -30,7 +29,7 @@ from pipeline.read.storage import is_remote, local_path
 from pipeline.runs import RunError, RunFolder, headwater_version, inputs_fingerprint
 from pipeline.stage import split_name, stage_split
 from pipeline.standards import fingerprints, read_standards
-from pipeline.tabulate import Kind, control_split, run_splits, write_table
+from pipeline.tabulate import Kind, write_table
 from schemas.config import ConfigError, CurateConfig
 from schemas.manifest import FileEntry, SourceAccount, run_manifest, write_json
 
@@ -305,6 +304,17 @@ def _exit_code(run: RunFolder, config: CurateConfig, reporter: Reporter) -> int:
     return 3
 
 
+def state_of(host: Host, task: str, phase: str, splits: int, total: int) -> Callable[[], State]:
+    """What the progress line shows while splits go through a task of the host."""
+
+    def state() -> State:
+        working = host.working_on()
+        pages = host.pages_done + sum(count for count, _ in working)
+        return State(phase, host.finished[task], splits, pages, host.bytes_done + sum(s for _, s in working), total)
+
+    return state
+
+
 def table_job(
     kind: Kind,
     inputs: list[str],
@@ -324,17 +334,8 @@ def table_job(
     splits = plan_splits(sources, size)
     host = shared_host(workers)
 
-    def state() -> State:
-        working = host.working_on()
-        return State(
-            "Scoring" if kind == "score" else "Extracting",
-            host.finished["tabulate_split"],
-            len(splits),
-            host.pages_done + sum(pages for pages, _ in working),
-            host.bytes_done + sum(read for _, read in working),
-            total,
-        )
-
+    phase = "Scoring" if kind == "score" else "Extracting"
+    state = state_of(host, "tabulate_split", phase, len(splits), total)
     with reporter.watch(state):
         result = write_table(kind, splits, output, config, workers)
     for line in result.regions[:20]:
@@ -347,56 +348,3 @@ def table_job(
         + (f"; {len(result.regions):,} damaged regions" if result.regions else "")
     )
     return 3 if is_too_many(failed + len(result.regions), result.rows, config.output.max_failed_share) else 0
-
-
-def controls_job(
-    inputs: list[str],
-    output: Path,
-    config: CurateConfig,
-    before: datetime,
-    *,
-    workers: int,
-    split_size: int | None,
-    reporter: Reporter,
-) -> int:
-    """Build controls of dated inputs; returns the exit code."""
-    sources = list_sources(inputs, table_root=config.read.table_root, text_column=config.read.text_column)
-    annotator = prepare_annotator(config, calibrated=False)
-    total = sum(source.size_bytes for source in sources)
-    splits = plan_splits(sources, split_size or default_split_size(total, workers))
-    host = shared_host(workers)
-
-    def state() -> State:
-        working = host.working_on()
-        return State(
-            "Scoring",
-            host.finished["control_split"],
-            len(splits),
-            host.pages_done + sum(pages for pages, _ in working),
-            host.bytes_done + sum(read for _, read in working),
-            total,
-        )
-
-    with reporter.watch(state):
-        reports = run_splits(host, splits, control_split, lambda split: (split, config, before))
-    parts = [ControlSet.from_json(report.path) for report in reports]
-    controls = ControlSet.merge([ControlSet(annotator.text_models(), before), *parts])
-    used = controls.counts.get("used", 0)
-    counts = {name: controls.counts.get(name, 0) for name in ("used", "undated", "after", "unscored")}
-    reporter.say(
-        f"{used:,} controls of {sum(report.rows for report in reports):,} documents; left out: "
-        f"{counts['undated']:,} undated, {counts['after']:,} captured on {before:%Y-%m-%d} or later, "
-        f"{counts['unscored']:,} that no text model applies to",
-        counts=counts,
-    )
-    if not used:
-        raise RunError(
-            f"no control was found, so {output} was not written: controls need a capture time before "
-            f"{before:%Y-%m-%d} (--fetched-at-column names it in text tables) and a language with a text model"
-        )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = output.with_name(f".{output.name}.writing")
-    temporary.write_text(controls.to_json(), encoding="utf-8")
-    temporary.replace(output)
-    failed = sum(sum(report.failed.values()) + len(report.regions) for report in reports)
-    return 3 if is_too_many(failed, sum(report.rows for report in reports), config.output.max_failed_share) else 0

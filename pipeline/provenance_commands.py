@@ -38,7 +38,7 @@ def controls_build(inputs: tuple[str, ...], output: Path, before: datetime, **op
     reporter = Reporter(options["quiet"], options["json_log"])
     config = config_of(options)
     workers = start_children(options, reporter)
-    from pipeline.job import controls_job
+    from pipeline.controls_job import controls_job
 
     code = controls_job(
         list(inputs),
