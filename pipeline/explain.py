@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from detectors.calibration import load_calibration
 from detectors.machine_translation.literal import explain as explain_literal
 from detectors.provenance import AI_GENERATED, MACHINE_TRANSLATED
 from pipeline.report.redact import excerpt, short
@@ -95,7 +96,8 @@ def _lines(row: Mapping[str, Any]) -> Iterator[str]:
     yield f"label: {row.get('provenance_label') or '(not scored)'}"
     if row.get("p_human") is not None:
         yield "  " + ", ".join(f"{name} {row[column]:.3f}" for column, name in _PROBABILITIES)
-        yield f"  because of {BASIS.get(row.get('provenance_basis') or '', row.get('provenance_basis'))}"
+        basis = row.get("provenance_basis") or ""
+        yield f"  because of {BASIS.get(basis, basis)}{_measured() if basis == 'margin' else ''}"
     elif row.get("provenance_label") == "unknown":
         yield "  no probabilities: nothing certain was found, and no controls say what its scores mean"
     parallel = row.get("parallel")
@@ -114,6 +116,13 @@ def _lines(row: Mapping[str, Any]) -> Iterator[str]:
     if told:
         yield f"raw scores (not probabilities): {told}"
     yield from _evidence(row)
+
+
+def _measured() -> str:
+    """How often human text lies beyond the margin, by the shipped calibration."""
+    figures = load_calibration().heads["ai_text"].figures
+    mean, worst = figures["margin_fpr_mean"], figures["margin_fpr_worst"]
+    return f"; so does {mean:.1%} of human text of sources left out, {worst:.1%} of the worst"
 
 
 def _evidence(row: Mapping[str, Any]) -> Iterator[str]:
