@@ -169,7 +169,10 @@ class Calibration:
         wrong = {n: f for n, f in self.models.items() if n in models and models[n] != f}
         if wrong:
             detail = ", ".join(f"{n}: fitted for {f}, the model is {models[n]}" for n, f in sorted(wrong.items()))
-            raise CalibrationError(f"{detail}; fit the calibration again with `headwater detectors calibrate`")
+            raise CalibrationError(
+                f"{detail}; fit a calibration with `headwater detectors calibrate --config FILE`, where FILE is the "
+                "configuration that names the model under provenance.text_models"
+            )
 
     def digest(self) -> str:
         """16 hex digits that change with anything in it."""

@@ -31,6 +31,7 @@ from detectors.api import digest_of
 from detectors.strata import (
     BINS_PER_UNIT,
     EMPTY,
+    FIRST_CAPTURES,
     LENGTH_EDGES,
     LEVELS,
     Float,
@@ -136,7 +137,7 @@ class ControlSet:
         values = {head: z_of_scores(column) for head, column in scores.items()}
         if {len(strata), len(names), *map(len, values.values())} != {len(times)}:
             raise ValueError("scores, strata, capture times and hosts have different numbers of rows")
-        undated = np.isnat(times)
+        undated = np.isnat(times) | (times < _naive(FIRST_CAPTURES))
         old = ~undated & (times < _naive(before))
         scored = np.zeros(len(times), dtype=bool)
         years = times.astype("datetime64[Y]").astype(np.int64) + 1970
@@ -295,7 +296,8 @@ class ControlSet:
 
 def _level_key(level: int, head: str, language: str | None, page_type: str | None, length: int) -> tuple[Any, ...]:
     values = {"language": language, "page_type": page_type, "length": length}
-    return (level, head, *(values[name] for name in LEVELS[level]))
+    # Pages whose type is known and text without one (tables, WET) are never pooled: they are not of one kind.
+    return (level, head, page_type is not None, *(values[name] for name in LEVELS[level]))
 
 
 def _newest(years: Mapping[int, Sequence[Histogram]]) -> Histogram:

@@ -22,8 +22,8 @@ Probabilities are published on a basis, else they are null and the label is `unk
     shrunk      25 or more, with their spread drawn towards that of the coarser stratum
     margin      none, but the score lies beyond the pooled threshold by a stated margin
 
-`human` is said where the basis decides on AI and p_human reaches `human_from`; soft evidence about the text says
-`ai_generated` only beyond the threshold that 1 % of the controls pass, and only where that class is the likeliest.
+`human` is said where the basis decides on AI and p_human reaches `human_from`. Soft evidence says `ai_generated` only
+where the page's own score lies beyond the threshold that 1 % of the controls pass, and that class is the likeliest.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ import pyarrow.compute as pc
 
 from detectors.api import digest_of
 from detectors.machine_translation.page_marks import HARD_NATS
+from detectors.strata import FIRST_CAPTURES
 from schemas.document import PROVENANCE
 from schemas.evidence import EVIDENCE_STRUCT
 
@@ -132,12 +133,12 @@ class Provenance:
         generated = marks.hard["ai_generated"] + _within(marks.soft["ai_generated"], MARK_CAP_NATS) + text
         p = self._probabilities(machine + sides["machine"], generated, sides["translated"], early)
         hard_mt, hard_ai = marks.hard["machine_translated"] > 0, (marks.hard["ai_generated"] > 0)
-        basis = self._basis(hard_mt | (hard_ai & ~early), early & ~hard_ai, soft.basis)
+        basis = self._basis(hard_mt | (hard_ai & ~early), early, early & hard_ai, soft.basis)
         known = np.array([one is not None for one in basis], bool)
         likeliest = p.argmax(axis=0)
         says_ai = (hard_ai | _said(soft, "ai", rows)) & ~early & (likeliest == 2)
         says_mt = (hard_mt | _said(soft, "machine", rows)) & (likeliest == 1)
-        says_human = (likeliest == 0) & (p[0] >= self.human_from) & ~(early & hard_ai)
+        says_human = (likeliest == 0) & (p[0] >= self.human_from)
         label = np.select(
             [~known, says_mt, says_ai, says_human],
             ["unknown", "machine_translated", "ai_generated", "human"],
@@ -172,11 +173,11 @@ class Provenance:
         return p
 
     @staticmethod
-    def _basis(hard: Flags, dated: Flags, soft: Sequence[str | None]) -> list[str | None]:
-        """What each row's probabilities rest on. An early page with generated marks of its own rests on nothing."""
+    def _basis(hard: Flags, dated: Flags, torn: Flags, soft: Sequence[str | None]) -> list[str | None]:
+        """What each row's probabilities rest on; nothing where an early page has a hard mark of AI (`torn`)."""
         return [
-            "mark" if is_hard else "date" if is_dated else one
-            for is_hard, is_dated, one in zip(hard.tolist(), dated.tolist(), soft, strict=True)
+            "mark" if is_hard else None if is_torn else "date" if is_dated else one
+            for is_hard, is_dated, is_torn, one in zip(hard.tolist(), dated.tolist(), torn.tolist(), soft, strict=True)
         ]
 
 
@@ -247,6 +248,13 @@ def _tell(evidence: pa.Array, soft: SoftFindings, early: Flags, rows: int) -> tu
 
 
 def captured_before_release(fetched_at: pa.Array) -> Flags:
-    """Whether each capture is older than ChatGPT; one without a time is not."""
-    limit = pa.scalar(int(CHATGPT_RELEASED_AT.timestamp() * 1_000_000), pa.int64())
-    return np.asarray(pc.fill_null(pc.less(pc.cast(fetched_at, pa.int64()), limit), False), bool)
+    """Whether each capture is older than ChatGPT; one without a time, or with one before the web's, is not."""
+    return captured_within(fetched_at, FIRST_CAPTURES, CHATGPT_RELEASED_AT)
+
+
+def captured_within(fetched_at: pa.Array, first: datetime, before: datetime) -> Flags:
+    """Whether each capture time (timestamp[us]) is known and lies in [first, before)."""
+    low, high = (pa.scalar(int(moment.timestamp() * 1_000_000), pa.int64()) for moment in (first, before))
+    times = pc.cast(fetched_at, pa.int64())
+    inside = pc.and_(pc.greater_equal(times, low), pc.less(times, high))
+    return np.asarray(pc.fill_null(inside, False), bool)

@@ -55,9 +55,7 @@ def find_soft_evidence(
     ]
     for head, side in HOST_HEADS.items():
         if hosts and head in hosts:
-            mean, nats, beyond = hosts[head]
-            silent = np.where(nats == 0, np.nan, nats)
-            signals.append(SoftEvidence("hosts", head, side, mean, silent, beyond))
+            signals.append(_host(head, side, hosts[head], signals[0].says))
     if parallel is not None:
         signals.append(_parallel(parallel))
     if "page" in table.schema.names:
@@ -78,6 +76,19 @@ def _generated(calibrator: Calibrator, scores: Float, found: Mapping[str, Calibr
     if head is not None and head.gives_verdicts:
         beyond = beyond | raw.is_beyond
     return SoftEvidence("ai_text", "text_model", "ai", scores, np.where(speaks, nats, np.nan), beyond & speaks)
+
+
+def _host(head: str, side: str, says: HostSays, convicted: Bool | None) -> SoftEvidence:
+    """What a host's other pages say. Of AI it is evidence and never a verdict: hosts mix what people and models wrote.
+
+    So it can neither label a page that its own score does not, nor acquit one (`convicted`) that its score does.
+    """
+    nats = np.where(says.nats == 0, np.nan, says.nats)
+    if side == "ai":
+        if convicted is not None:
+            nats = np.where(convicted & (nats < 0), np.nan, nats)
+        return SoftEvidence("hosts", head, side, says.mean, nats)
+    return SoftEvidence("hosts", head, side, says.mean, nats, says.is_beyond)
 
 
 def _translated(scores: Float, found: Calibrated) -> SoftEvidence:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,8 @@ SCORE_COLUMNS = {
     "translation": "translation_score",
     "machine_translation": "machine_translation_score",
 }
+# No archive captured pages before; an older capture time (1970, 0001) stands for one that is not known.
+FIRST_CAPTURES = datetime(1995, 1, 1, tzinfo=UTC)
 Z_LIMIT = 10.0  # a float32 score tells values of z apart up to about 15
 BINS_PER_UNIT = 50
 LENGTH_EDGES = (50, 100, 200)  # words; the text models read 250 at most

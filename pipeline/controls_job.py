@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def controls_job(
 ) -> int:
     """Build controls of dated inputs; returns the exit code."""
     sources = list_sources(inputs, table_root=config.read.table_root, text_column=config.read.text_column)
+    if output.exists() and any(os.path.exists(s.path) and os.path.samefile(s.path, output) for s in sources):
+        raise RunError(f"{output} is an input of this command too; give another --output")
     annotator = prepare_annotator(config, calibrated=False)
     total = sum(source.size_bytes for source in sources)
     splits = plan_splits(sources, split_size or default_split_size(total, workers))

@@ -15,15 +15,15 @@ import pyarrow.parquet as pq
 
 from detectors.calibration import load_calibration
 from detectors.machine_translation.literal import explain as explain_literal
-from detectors.provenance import AI_GENERATED, MACHINE_TRANSLATED
+from detectors.provenance import AI_GENERATED, MACHINE_TRANSLATED, MARK_CAP_NATS, SOFT_CAP_NATS
 from pipeline.report.redact import excerpt, short
 from pipeline.runs import RunError
 
 BASIS = {
     "mark": "a mark on the page that is near certain",
     "date": "its date: the capture is older than ChatGPT, so that a person wrote it or a machine translated it",
-    "conformal": "200 or more human controls of its stratum",
-    "shrunk": "25 or more human controls of its stratum",
+    "conformal": "its score among 200 or more human controls of its stratum",
+    "shrunk": "its score among 25 to 199 human controls of its stratum",
     "margin": "its score, which lies beyond the pooled threshold by a margin (no controls of its stratum)",
 }
 SIDES = {
@@ -33,8 +33,8 @@ SIDES = {
     "translated_text": "a translation",
     "page_dates": "AI",
     "parallelism": "machine translation",
-    "hosts": "its class",
 }
+HOSTS = {"ai_text": "AI", "machine_translation": "machine translation"}
 _PROBABILITIES = (("p_human", "human"), ("p_machine_translated", "machine-translated"), ("p_ai_generated", "AI"))
 
 
@@ -54,7 +54,9 @@ def find_document(path: Path, document: str) -> dict[str, Any]:
             ids = " and ".join(sorted(rows))
             raise RunError(f"{document} fits more than one document, for example {ids}; give the whole doc_id")
     if not rows:
-        raise RunError(f"{path} has no document {document}; give a doc_id (or its beginning), record id or address")
+        raise RunError(
+            f"{path} has no document {document}; give a doc_id (or 6 digits of it or more), record id or address"
+        )
     return next(iter(rows.values()))
 
 
@@ -80,7 +82,7 @@ def _matches(files: list[Path], document: str) -> Iterator[dict[str, Any]]:
 def explain_document(path: Path, document: str, as_json: bool = False) -> str:
     """The explanation of a document, as text or as JSON."""
     row = find_document(path, document)
-    return json.dumps(row, ensure_ascii=False, indent=2, default=_plain) if as_json else "\n".join(_lines(row))
+    return json.dumps(row, indent=2, default=_plain) if as_json else "\n".join(_lines(row))
 
 
 def _plain(value: Any) -> str:
@@ -98,7 +100,7 @@ def _lines(row: Mapping[str, Any]) -> Iterator[str]:
         yield "  " + ", ".join(f"{name} {row[column]:.3f}" for column, name in _PROBABILITIES)
         basis = row.get("provenance_basis") or ""
         yield f"  because of {BASIS.get(basis, basis)}{_measured() if basis == 'margin' else ''}"
-    elif row.get("provenance_label") == "unknown":
+    elif row.get("provenance_label") == "unknown" and "p_human" in row:
         yield "  no probabilities: nothing certain was found, and no controls say what its scores mean"
     parallel = row.get("parallel")
     if parallel:
@@ -129,9 +131,12 @@ def _evidence(row: Mapping[str, Any]) -> Iterator[str]:
     findings = row.get("evidence") or []
     weighed = [one for one in findings if one["weight"]]
     if weighed:
-        yield "evidence, strongest first (nats; e to their power is the factor on the odds):"
+        yield (
+            "evidence, strongest first, in nats (e to their power is the factor on the odds; of one side, scores and "
+            f"hosts count for {SOFT_CAP_NATS:g} at most together, marks beside the strongest for {MARK_CAP_NATS:g}):"
+        )
     for one in sorted(weighed, key=lambda one: (-abs(one["weight"]), one["detector"], one["signal"])):
-        side = SIDES.get(one["detector"])
+        side = SIDES.get(one["detector"]) or HOSTS.get(one["signal"])
         towards = f" {'for' if one['weight'] > 0 else 'against'} {side}" if side else ""
         yield f"  {one['weight']:+.2f}{towards}: {one['detector']}:{one['signal']}{_value(one['value'])}"
         yield from _quote(row, one)

@@ -12,8 +12,10 @@ from detectors.calibration import Calibrator
 from detectors.controls import FIXED_POINT
 from detectors.features.url_key import host_of
 from detectors.hosts import MIN_PAGES, HostSums, judge_hosts, page_nats
+from detectors.provenance import captured_within
 from detectors.soft_evidence import HOST_HEADS, HostSays, strata_of
-from detectors.strata import SCORE_COLUMNS, z_of_scores
+from detectors.strata import FIRST_CAPTURES, SCORE_COLUMNS, z_of_scores
+from pipeline.arrow_lists import combined
 from pipeline.standards import Standards
 
 HEADS = tuple(HOST_HEADS)
@@ -54,15 +56,21 @@ def _is_control(table: pa.Table, calibrator: Calibrator) -> npt.NDArray[np.bool_
     """Rows captured before the cut of the controls: a host's verdict is on what came after."""
     if calibrator.controls is None:
         return np.zeros(table.num_rows, bool)
-    cut = pa.scalar(int(calibrator.controls.before.timestamp() * 1_000_000), pa.int64())
-    return np.asarray(pc.fill_null(pc.less(pc.cast(table.column("fetched_at"), pa.int64()), cut), False), bool)
+    return captured_within(combined(table.column("fetched_at")), FIRST_CAPTURES, calibrator.controls.before)
+
+
+def _is_first_copy(table: pa.Table) -> npt.NDArray[np.bool_]:
+    """The first document of each text of a shard: copies and captures of one page say one thing, however many."""
+    contents = table.column("content_hash").to_pylist()
+    first = {content: row for row, content in reversed(list(enumerate(contents)))}
+    return np.array([first[content] == row for row, content in enumerate(contents)], bool)
 
 
 def host_pages(table: pa.Table, shard: int, standards: Standards) -> pa.Table:
     """HOST_PAGES of a shard's scored documents."""
     calibrator = standards.calibrator
     keys = np.array([host_key(host_of(url)) for url in table.column("url").to_pylist()], np.uint64)
-    late = ~_is_control(table, calibrator) & (keys != 0)
+    late = ~_is_control(table, calibrator) & (keys != 0) & _is_first_copy(table)
     parts = []
     for place, head in enumerate(HEADS):
         d, behind = _deviations(table, calibrator, head)

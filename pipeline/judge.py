@@ -26,7 +26,7 @@ from schemas.document import PARALLEL_STRUCT, PROVENANCE
 from schemas.evidence import EVIDENCE_STRUCT
 
 # What hosts, controls and the fusion read of a staged document.
-SCORED_COLUMNS = ("url", "fetched_at", "language", "page_type", "words", *SCORE_COLUMNS.values())
+SCORED_COLUMNS = ("url", "fetched_at", "language", "page_type", "words", "content_hash", *SCORE_COLUMNS.values())
 DATE_COLUMNS = ("page.published_at", "page.modified_at")
 VERDICT_COLUMNS = pa.schema([*PROVENANCE, pa.field("fused_evidence", pa.list_(EVIDENCE_STRUCT))])
 

@@ -19,8 +19,10 @@ import pyarrow.parquet as pq
 from detectors.calibration import Calibrator
 from detectors.features.url_key import host_of
 from detectors.prevalence import Share, estimate_share
+from detectors.provenance import captured_within
 from detectors.soft_evidence import strata_of
-from detectors.strata import SCORE_COLUMNS, z_of_scores
+from detectors.strata import FIRST_CAPTURES, SCORE_COLUMNS, z_of_scores
+from pipeline.report.redact import short
 from pipeline.runs import RunError
 from pipeline.standards import read_standards
 from schemas.config import load_config
@@ -53,9 +55,8 @@ def after_the_cut(table: pa.Table, calibrator: Calibrator) -> pa.Table:
     """Documents that are not old enough to be controls; those without a date are kept."""
     if calibrator.controls is None:
         return table
-    cut = pa.scalar(int(calibrator.controls.before.timestamp() * 1_000_000), pa.int64())
-    early = pc.fill_null(pc.less(pc.cast(table.column("fetched_at"), pa.int64()), cut), False)
-    return table.filter(pc.invert(early))
+    times = table.column("fetched_at").combine_chunks()
+    return table.filter(pa.array(~captured_within(times, FIRST_CAPTURES, calibrator.controls.before)))
 
 
 def _share(table: pa.Table, calibrator: Calibrator, machine: pa.Table | None) -> Share:
@@ -104,14 +105,14 @@ def print_shares(
     known = read_scored(machine) if machine else None
     for column, value, share in shares(read_scored(inputs), calibrator, known, by):
         if as_json:
-            click.echo(json.dumps({"column": column, "value": value, **_finite(asdict(share))}, ensure_ascii=False))
+            click.echo(json.dumps({"column": column, "value": value, **_finite(asdict(share))}))
         else:
             click.echo(describe(column, value, share))
 
 
 def describe(column: str, value: str, share: Share) -> str:
     """One line for people."""
-    name = column if not value else f"{column} {value}"
+    name = column if not value else f"{column} {short(value, 100)}"
     size = f"{share.documents:,} documents"
     if share.refused:
         return f"{name}: no estimate ({share.refused}); {size}"

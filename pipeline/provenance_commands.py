@@ -59,16 +59,28 @@ def controls_build(inputs: tuple[str, ...], output: Path, before: datetime, **op
 )  # fmt: skip
 @click.option("--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write, JSON.")
 @click.option("--fitted-on", default="", help="What the scores are of, for the reader of the file.")
-@click.option("--config", "config_path", type=click.Path(dir_okay=False), help="Configuration that names the models.")
+@click.option(
+    "--config", "config_path", type=click.Path(dir_okay=False),
+    help="Configuration that names the models which the scores are of (default: those that ship).",
+)  # fmt: skip
 def calibrate(scores: tuple[Path, ...], output: Path, fitted_on: str, config_path: str | None) -> None:
     """Fit thresholds and likelihood ratios on out-of-source scores (`headwater detectors evaluate --scores`)."""
+    from detectors.calibration import CalibrationError
     from detectors.calibration_fit import fit_calibration
     from pipeline.job import prepare_annotator
-    from schemas.config import load_config
+    from schemas.config import ConfigError, load_config
 
     models = prepare_annotator(load_config(config_path), calibrated=False).text_models()
-    rows = [json.loads(line) for path in scores for line in path.read_text(encoding="utf-8").splitlines() if line]
-    calibration = fit_calibration(rows, models=models, fitted_on=fitted_on)
+    try:
+        rows = [json.loads(line) for path in scores for line in path.read_text(encoding="utf-8").splitlines() if line]
+        calibration = fit_calibration(rows, models=models, fitted_on=fitted_on)
+    except CalibrationError as error:
+        raise ConfigError(str(error)) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"{', '.join(map(str, scores))}: not the scores of `headwater detectors evaluate --scores` "
+            f"({type(error).__name__}: {error})"
+        ) from None
     output.write_text(calibration.to_json(), encoding="utf-8")
     for name, head in calibration.heads.items():
         figures = ", ".join(f"{key} {value:.3f}" for key, value in sorted(head.figures.items()))

@@ -90,7 +90,8 @@ def test_levels_back_off_from_fine_to_coarse_and_never_across_languages() -> Non
         ]
     )
     assert [match.histogram.n for match in found.matches("ai_text", "eng", "article", 1)] == [3, 8, 10, 15]
-    assert [match.histogram.n for match in found.matches("ai_text", "eng", None, 1)] == [0, 0, 10, 15]
+    assert [match.histogram.n for match in found.matches("ai_text", "eng", "listing", 1)] == [0, 0, 10, 15]
+    assert [match.histogram.n for match in found.matches("ai_text", "eng", None, 1)] == [0] * 4
     assert [match.histogram.n for match in found.matches("ai_text", "fra", "article", 1)] == [0] * len(LEVELS)
     assert [match.histogram.n for match in found.matches("raw_text", "eng", "article", 1)] == [0] * len(LEVELS)
 

@@ -176,7 +176,7 @@ def test_a_share_and_its_refusal(folder: Path) -> None:
 
 def test_an_explanation_names_evidence_and_basis(folder: Path) -> None:
     told = headwater("explain", folder / "new.parquet", "d60").stdout
-    assert "25 or more human controls" in told
+    assert "25 to 199 human controls" in told
     assert "ai_text:text_model" in told
     by_address = headwater("explain", folder / "new.parquet", "https://h0.example/60").stdout
     assert by_address == told

@@ -41,6 +41,7 @@ def scored(z: Any, hosts: list[str | None], when: datetime | None, language: str
         "language": pa.array([language] * rows, pa.string()),
         "page_type": pa.array(["article"] * rows, pa.string()),
         "words": pa.array([300] * rows, pa.int32()),
+        "content_hash": pa.array([row.to_bytes(16, "big") for row in range(rows)], pa.binary(16)),
         "evidence": pa.array([[]] * rows, pa.list_(EVIDENCE_STRUCT)),
     }
     for head, name in SCORE_COLUMNS.items():
@@ -84,6 +85,35 @@ def test_an_ai_host_among_human_ones(controls: Standards) -> None:
     assert (says.nats[:60] > 0).all()
     assert (says.nats[60:120] < 0).all()
     assert says.nats[120] == 0
+
+
+def test_copies_of_a_page_count_once(controls: Standards) -> None:
+    table = scored([2.0] * 9, ["copies.example"] * 9, LATE)
+    place = table.schema.get_field_index("content_hash")
+    table = table.set_column(place, "content_hash", pa.array([bytes(16)] * 9, pa.binary(16)))
+    assert host_pages(table, 0, controls).column("pages").to_pylist() == [1]
+
+
+def test_a_host_neither_labels_nor_acquits_a_page(controls: Standards) -> None:
+    """Half of the host is generated: its human pages stay unlabelled, its generated ones keep their label."""
+    random = np.random.default_rng(11)
+    z = np.concatenate([random.normal(3.0, 0.3, 30), random.normal(-1, 1, 30)])
+    table = scored(z, ["mixed.example"] * 60, LATE)
+    pages = sum_hosts(host_pages(table, 0, controls))
+    with_host, _ = Surroundings(controls, pages).soft_findings(table)
+    alone, _ = Surroundings(controls).soft_findings(table)
+    labels = judge_table(table, CurateConfig(), with_host, None).column("provenance_label").to_pylist()
+    by_itself = judge_table(table, CurateConfig(), alone, None).column("provenance_label").to_pylist()
+    assert [one == "ai_generated" for one in labels] == [one == "ai_generated" for one in by_itself]
+    assert labels[:30].count("ai_generated") >= 28
+
+
+@pytest.mark.parametrize("year", [1, 1970])
+def test_a_date_from_before_the_web_is_no_date(year: int) -> None:
+    table = scored([0.0] * 3, [None] * 3, datetime(year, 1, 1, tzinfo=UTC))
+    assert controls_of(table, MODELS).counts["used"] == 0
+    judged = judge_table(table, CurateConfig(), SoftFindings(basis=[None] * 3), None)
+    assert judged.column("provenance_label").to_pylist() == ["unknown"] * 3
 
 
 def test_sums_of_hosts_do_not_depend_on_shards_or_order(controls: Standards) -> None:
