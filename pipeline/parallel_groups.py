@@ -223,12 +223,13 @@ def _resolve_component(members: pa.Table, edges: pa.Table, found: dict[str, list
     pairs = [(s, row_of[a], row_of[b]) for s, a, b in zip(scores, left, right, strict=True)]
     doc_ids = members.column("doc_id").to_pylist()
     described = members.select(["language", "fetched_at", "source"]).to_pylist()
-    for group in component.groups(pairs):
-        inside = set(group)
-        strongest: Counter[int] = Counter()
-        for score, a, b in pairs:
-            if a in inside and b in inside:
-                strongest[a], strongest[b] = max(strongest[a], score), max(strongest[b], score)
+    groups = list(component.groups(pairs))
+    group_of = {row: number for number, group in enumerate(groups) for row in group}
+    strongest: Counter[int] = Counter()
+    for score, a, b in pairs:
+        if group_of.get(a, -1) == group_of.get(b, -2):
+            strongest[a], strongest[b] = max(strongest[a], score), max(strongest[b], score)
+    for group in groups:
         source = source_language([described[row] for row in group])
         name = min(doc_ids[row] for row in group)
         languages = len(sure(component.language[row] for row in group))

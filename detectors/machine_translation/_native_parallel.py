@@ -191,6 +191,49 @@ def classify(chars: Any, table: Any, fold: Any, first: Any, last: Any, begin: An
 
 
 @njit(cache=True)
+def is_date_sign(c: Any) -> Any:
+    """What joins the parts of a date: - . /"""
+    return c in (0x2D, 0x2E, 0x2F)
+
+
+@njit(cache=True)
+def is_date(chars: Any, table: Any, first: Any, last: Any, begin: Any, stop: Any) -> Any:
+    """Whether the number at [first, last) is a year, or part of a date in figures: pages of one day share it by chance.
+
+    A date is three groups of figures joined by - . or /, of four, two and two figures or less, the year at either end.
+    """
+    low = first
+    while low > begin and (table[chars[low - 1]] & 7 == NUMBER or is_date_sign(chars[low - 1])) and first - low < 12:
+        low -= 1
+    high = last
+    while high < stop and (table[chars[high]] & 7 == NUMBER or is_date_sign(chars[high])) and high - last < 12:
+        high += 1
+    while high > low and is_date_sign(chars[high - 1]):
+        high -= 1
+    while low < high and is_date_sign(chars[low]):
+        low += 1
+    groups = 0
+    length = 0
+    longest = 0
+    total = 0
+    head = np.int64(0)
+    for i in range(low, high):
+        if is_date_sign(chars[i]):
+            groups += 1
+            length = 0
+        else:
+            value = digit_value(chars[i])
+            if groups == 0 and length < 4:
+                head = head * 10 + max(value, 0)
+            length += 1
+            total += 1
+            longest = max(longest, length)
+    if groups == 0:
+        return total == 4 and 1900 <= head < 2100
+    return groups == 2 and longest <= 4 and 4 <= total <= 8
+
+
+@njit(cache=True)
 def shape_of(lines: Any, count: Any, keys: Any) -> Any:
     """Keys of how the lengths of the lines lie: where the longest are, and that with the number of lines.
 
@@ -308,6 +351,8 @@ def survey(
                 if lex == LETTER and not foreign and end[t] - start[t] > 40:
                     continue
                 if not foreign and hashes[t] == exact[t] and is_plain(chars, table, start[t], end[t], begin, stop):
+                    continue
+                if lex == NUMBER and is_date(chars, table, start[t], end[t], begin, stop):
                     continue
                 what, h = classify(chars, table, fold, start[t], min(end[t], start[t] + 64), begin, stop, foreign)
                 if what == 0 or (what == 2 and not named):

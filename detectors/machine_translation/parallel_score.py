@@ -19,7 +19,7 @@ from detectors.machine_translation.parallelism import LINK, NAME, PAIR, PLACE, S
 
 F64 = npt.NDArray[np.float64]
 
-SCORE_VERSION = 1
+SCORE_VERSION = 2
 BIAS = -1.65
 WEIGHTS: dict[str, float] = {
     "url": 4.5,  # by rule
@@ -40,7 +40,10 @@ WEIGHTS: dict[str, float] = {
     "lines": -2.16,  # logarithm of the ratio of the numbers of lines, at most 2
     "size": -0.82,  # square of that of characters, at most 2.5 before it is squared
 }
+# Fewer shared words and numbers say nothing by themselves: pages of one template have lines of like lengths.
+LEAST_SHARED = 3
 ACCEPTED = 3.0  # pairs from this score on are versions of one document
+UNDECIDED = 2.9  # the most that is left to embeddings, where they are used
 # Two pages of one language in a group must be compared without keys, as no key says that they belong together.
 SKETCH_BIAS = -0.71
 SKETCH_WEIGHTS: dict[str, float] = {
@@ -103,7 +106,9 @@ def score_pairs(keys: npt.NDArray[Any], compared: F64) -> F64:
     score = np.full(len(compared), BIAS)
     for name, weight in WEIGHTS.items():
         score += weight * found[name]
-    return score
+    is_addressed = (found["url"] > 0) | (found["link"] > 0)
+    shared = compared[:, 0] + compared[:, 4]
+    return np.where(is_addressed | (shared >= LEAST_SHARED), score, np.minimum(score, UNDECIDED))
 
 
 def score_sketches(compared: F64) -> F64:

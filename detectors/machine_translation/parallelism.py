@@ -34,7 +34,7 @@ from detectors.machine_translation.page_marks import alternates, site_language
 
 U64 = npt.NDArray[np.uint64]
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 KINDS = ("url", "link", "pair", "token", "name", "place", "shape")
 KIND_MASK = np.uint64(7)  # the low bits of a key name its kind
 URL, LINK, PAIR, TOKEN, NAME, PLACE, SHAPE = range(len(KINDS))
