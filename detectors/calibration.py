@@ -156,8 +156,11 @@ class Calibration:
                     for key in ("with_controls", "alone")
                 }
                 heads[name] = HeadCalibration(**{**values, **curves})
-            return cls(heads, plain["models"], plain["fitted_on"])
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+                _check(heads[name])
+            return cls(heads, {str(n): str(f) for n, f in dict(plain["models"]).items()}, str(plain["fitted_on"]))
+        except CalibrationError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise CalibrationError(f"not a calibration ({type(error).__name__}: {error})") from None
 
     def require(self, models: Mapping[str, str]) -> None:
@@ -192,6 +195,17 @@ def load_calibration(path: Path | None = None) -> Calibration:
         raise CalibrationError(
             f"{file}: {error.strerror}; `headwater detectors calibrate` writes a calibration"
         ) from None
+
+
+def _check(head: HeadCalibration) -> None:
+    """Raise ValueError for numbers that no fit gives: not finite, no spread, or a curve that falls."""
+    numbers = (head.mean, head.mean_sd, head.sd_ratio, head.threshold, head.margin, head.tail, head.gap, head.slope)
+    if not all(math.isfinite(number) for number in numbers) or not (math.isfinite(head.sd) and head.sd > 0):
+        raise ValueError("means, thresholds and slopes must be finite, and the spread over 0")
+    for curve in (head.with_controls, head.alone):
+        rising = np.diff(np.array(curve.u)) > 0
+        if len(curve.u) != len(curve.nats) or not curve.u or not rising.all() or (np.diff(curve.nats) < 0).any():
+            raise ValueError("a curve needs a value for each knot, and may not fall")
 
 
 class Reference(NamedTuple):

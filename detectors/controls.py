@@ -34,6 +34,7 @@ from detectors.strata import (
     FIRST_CAPTURES,
     LENGTH_EDGES,
     LEVELS,
+    Z_LIMIT,
     Float,
     Histogram,
     Int,
@@ -278,20 +279,50 @@ class ControlSet:
                     f"controls of format version {plain['version']}, this is {FORMAT_VERSION}; "
                     "build them again with `headwater controls build`"
                 )
-            cells = {
-                Cell(*row[:5]): Histogram(np.array(row[5], dtype=np.int64), np.array(row[6], dtype=np.int64))
-                for row in plain["cells"]
-            }
+            cells = {Cell(*row[:5]): _histogram(row[5], row[6]) for row in plain["cells"]}
+            if len(cells) != len(plain["cells"]) or not all(_is_cell(cell) for cell in cells):
+                raise ValueError("strata that are doubled, or of wrong types")
+            hosts = _unpack(plain["hosts"])
+            if any(n < 1 or square < 0 for n, _, square in hosts.values()):
+                raise ValueError("sums of hosts without pages")
+            models = {str(name): str(value) for name, value in dict(plain["models"]).items()}
+            counts = {str(name): int(value) for name, value in dict(plain["counts"]).items()}
             before = datetime.fromisoformat(plain["before"])
-            return cls(
-                plain["models"], before, cells, _unpack(plain["hosts"]), plain["counts"], int(plain["hosts_kept"])
-            )
+            return cls(models, before, cells, hosts, counts, int(plain["hosts_kept"]))
         except ControlsError:
             raise
-        except (KeyError, TypeError, IndexError, ValueError, zlib.error) as error:
+        except (
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+            zlib.error,
+        ) as error:
             raise ControlsError(
                 f"a damaged file of controls ({type(error).__name__}: {error}); build it again"
             ) from None
+
+
+def _histogram(bins: Any, counts: Any) -> Histogram:
+    """A histogram of a file.
+
+    Raises:
+        ValueError: bins that do not ascend or lie out of range, or counts that are no positive whole numbers.
+    """
+    limit = int(Z_LIMIT * BINS_PER_UNIT)
+    if not all(isinstance(value, int) for value in (*bins, *counts)) or len(bins) != len(counts):
+        raise ValueError("a histogram needs a whole number for each bin and its count")
+    places, numbers = np.array(bins, dtype=np.int64), np.array(counts, dtype=np.int64)
+    if (np.diff(places) <= 0).any() or (numbers < 1).any() or (np.abs(places) > limit).any():
+        raise ValueError("bins must ascend within the scale, with counts of one or more")
+    return Histogram(places, numbers)
+
+
+def _is_cell(cell: Cell) -> bool:
+    named = all(value is None or isinstance(value, str) for value in (cell.language, cell.page_type))
+    return named and cell.head in SCORE_COLUMNS and all(isinstance(value, int) for value in (cell.length, cell.year))
 
 
 def _level_key(level: int, head: str, language: str | None, page_type: str | None, length: int) -> tuple[Any, ...]:

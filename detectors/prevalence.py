@@ -26,6 +26,7 @@ from detectors.strata import EMPTY, Float, Histogram, Int, Strata
 MIN_SLOPE = 0.3  # below it a share of 0.1 moves the mean of g by less than 0.03
 MIN_DOCUMENTS = 50
 MIN_CONTROLS = 50
+MIN_MACHINE = 50  # known machine texts; with fewer the slope of the calibration is taken
 MIN_HOSTS = 10  # below it documents are drawn, not hosts
 MIN_COVERED = 0.95  # share of the documents whose strata have controls
 LEAST_SLOPE = 0.05  # in a draw
@@ -223,6 +224,8 @@ def _machine_scores(
     places = dict(zip(strata.keys, kind_of.tolist(), strict=True))
     place = np.array([places.get(key, -1) for key in machine[1].keys], dtype=np.int64)[machine[1].codes]
     use = np.isfinite(values) & (place >= 0)
+    if int(use.sum()) < MIN_MACHINE:  # a handful says nothing of a slope, and less of its error
+        return np.zeros(0)
     return _score(fitted, kinds, values[use], place[use])
 
 

@@ -30,10 +30,9 @@ from schemas.config import CurateConfig
 
 
 def merge_controls(parts: Iterable[str]) -> str:
-    """JSON of all control sets together; empty where there are none, or none with a score."""
+    """JSON of all control sets together, in any order and grouping; empty where there are none."""
     sets = [ControlSet.from_json(part) for part in parts if part]
-    merged = ControlSet.merge(sets) if sets else None
-    return merged.to_json() if merged is not None and merged.cells else ""
+    return ControlSet.merge(sets).to_json() if sets else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +63,12 @@ class GatherControls(beam.PTransform):  # type: ignore[misc]
         def read_controls(report: ShardReport) -> str:
             if plan.standards.controls or not plan.config.provenance.own_controls:
                 return ""
-            found = controls_of(read_scored(plan.staged, report.name), plan.models)
-            return found.to_json() if found.cells else ""
+            return controls_of(read_scored(plan.staged, report.name), plan.models).to_json()
 
         def choose(own: str) -> str:
-            return plan.standards.controls or own
+            """The user's, else the run's where any page is one; what is no control still counts in the sums."""
+            has_any = bool(own) and bool(ControlSet.from_json(own).cells)
+            return plan.standards.controls or (own if has_any else "")
 
         return (
             reports

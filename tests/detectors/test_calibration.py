@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -268,3 +269,22 @@ def test_probabilities_sum_to_one_and_keep_the_prior_without_evidence() -> None:
 
 def test_curves_are_flat_beyond_their_knots() -> None:
     assert Curve((0.0, 1.0), (-1.0, 2.0))(np.array([-9.0, 0.5, 9.0])).tolist() == [-1.0, 0.5, 2.0]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"sd": 0.0},
+        {"sd": float("nan")},
+        {"threshold": float("-inf")},
+        {"with_controls": {"u": [0.0, 1.0], "nats": [1.0, -1.0]}},
+        {"alone": {"u": [1.0, 0.0], "nats": [0.0, 1.0]}},
+        {"alone": {"u": [0.0, 1.0], "nats": [0.0]}},
+        {"alone": None},
+    ],
+)
+def test_a_calibration_that_no_fit_gives_is_refused(damage: dict[str, Any]) -> None:
+    plain = json.loads(Calibration({"ai_text": HEAD}).to_json())
+    plain["heads"]["ai_text"].update(damage)
+    with pytest.raises(CalibrationError):
+        Calibration.from_json(json.dumps(plain))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -203,3 +204,28 @@ def test_scores_at_the_ends_are_clipped_and_nulls_are_nan() -> None:
     z = z_of_scores(pa.chunked_array([pa.array([0.0, 1.0, 0.5, None], pa.float32())]))
     assert z[:3].tolist() == [-10.0, 10.0, 0.0]
     assert np.isnan(z[3])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"models": ["a"]},
+        {"models": None},
+        {"counts": None},
+        {"cells": [["ai_text", "eng", None, 3, 2021, [1, 2], [1]]]},
+        {"cells": [["ai_text", "eng", None, 3, 2021, [1], [-4]]]},
+        {"cells": [["ai_text", "eng", None, 3, 2021, [1], [1e30]]]},
+        {"cells": [["ai_text", "eng", None, 3, 2021, [9, 2], [1, 1]]]},
+        {"cells": [["ai_text", "eng", None, 3, 2021, [10**6], [1]]]},
+        {"cells": [["ai_text", 7, None, "x", 2021, [1], [1]]]},
+        {"cells": [["nothing", "eng", None, 3, 2021, [1], [1]]]},
+        {"cells": [["ai_text", "eng", None, 3, 2021, [1], [1]]] * 2},
+        {"hosts": [["ai_text", "eng", None, 3, 2, "!"]]},
+        {"before": "soon"},
+        {"hosts_kept": "many"},
+    ],
+)
+def test_a_damaged_file_is_an_error_that_says_what_to_do(damage: dict[str, Any]) -> None:
+    plain = json.loads(collected([0.0] * 3).to_json())
+    with pytest.raises(ControlsError, match="build"):
+        ControlSet.from_json(json.dumps({**plain, **damage}))

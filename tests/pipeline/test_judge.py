@@ -150,7 +150,9 @@ def test_controls_of_shards_merge_in_any_order() -> None:
     assert ControlSet.from_json(one).counts["used"] == 120
     assert merge_controls([]) == ""
     undated = controls_of(scored([0.0] * 5, [None] * 5, None), MODELS).to_json()
-    assert merge_controls([undated]) == ""
+    whole = merge_controls([*parts, undated])
+    assert whole == merge_controls([parts[0], merge_controls([undated, parts[1]]), *parts[2:]])
+    assert ControlSet.from_json(whole).counts["undated"] == 5
 
 
 def test_a_page_with_controls_gets_probabilities_and_one_without_does_not(controls: Standards) -> None:
