@@ -93,6 +93,6 @@ def start_children(options: dict[str, Any], reporter: Reporter) -> int:
 
     workers = int(options["workers"] or _cores())
     if is_first_run():
-        reporter.say("First run of this installation: native code is compiled once, in about 20 s on two cores.")
+        reporter.say("First run of this installation: native code is compiled once, in about a minute on two cores.")
     shared_host(workers)
     return workers

@@ -17,14 +17,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from detectors.calibration import Calibrator
+from detectors.controls import ControlSet
 from detectors.features.url_key import host_of
 from detectors.prevalence import Share, estimate_share
 from detectors.provenance import captured_within
 from detectors.soft_evidence import strata_of
 from detectors.strata import FIRST_CAPTURES, SCORE_COLUMNS, z_of_scores
-from pipeline.report.redact import short
 from pipeline.runs import RunError
-from pipeline.standards import read_standards
+from pipeline.standards import MODELS_KEY, read_standards
 from schemas.config import load_config
 
 HEAD = "ai_text"
@@ -40,6 +40,8 @@ def read_scored(paths: Sequence[str | Path]) -> pa.Table:
     """
     parts = []
     for path in map(Path, paths):
+        if not path.exists():
+            raise RunError(f"{path} is not there; give a run folder or a Parquet file of `headwater score`")
         files = sorted(path.glob("data/*/*.parquet")) if path.is_dir() else [path]
         if not files:
             raise RunError(f"{path} holds no run with kept documents")
@@ -49,6 +51,26 @@ def read_scored(paths: Sequence[str | Path]) -> pa.Table:
             except (pa.ArrowException, OSError, KeyError) as error:
                 raise RunError(f"{name} has no scores; run `headwater score` first ({error})") from None
     return pa.concat_tables(parts, promote_options="default")
+
+
+def check_models(paths: Sequence[str | Path], controls: ControlSet | None) -> None:
+    """Raise RunError where a file or run says that other text models scored it than the controls."""
+    if controls is None:
+        return
+    for path in map(Path, paths):
+        if path.is_dir() and not (path / "run.json").exists():
+            raise RunError(f"{path} holds an unfinished run; run the same curate command again")
+        if path.is_dir():
+            known = json.loads((path / "run.json").read_text(encoding="utf-8"))["detectors"]
+            models = {name.partition("/")[0]: digest for name, digest in known.items()}
+        else:
+            models = json.loads((pq.read_schema(path).metadata or {}).get(MODELS_KEY, b"{}"))
+        wrong = [name for name, digest in controls.models.items() if models.get(name, digest) != digest]
+        if wrong:
+            raise RunError(
+                f"{path} was scored by another model ({', '.join(wrong)}) than the controls; scores of two models do "
+                "not compare: score it again, or build controls with the model that scored it"
+            )
 
 
 def after_the_cut(table: pa.Table, calibrator: Calibrator) -> pa.Table:
@@ -103,7 +125,9 @@ def print_shares(
     loaded = loaded.model_copy(update={"provenance": provenance})
     calibrator = read_standards(loaded, prepare_annotator(loaded).text_models()).calibrator
     known = read_scored(machine) if machine else None
-    for column, value, share in shares(read_scored(inputs), calibrator, known, by):
+    table = read_scored(inputs)
+    check_models([*inputs, *machine], calibrator.controls)
+    for column, value, share in shares(table, calibrator, known, by):
         if as_json:
             click.echo(json.dumps({"column": column, "value": value, **_finite(asdict(share))}))
         else:
@@ -112,6 +136,8 @@ def print_shares(
 
 def describe(column: str, value: str, share: Share) -> str:
     """One line for people."""
+    from pipeline.report.redact import short  # the report imports this module
+
     name = column if not value else f"{column} {short(value, 100)}"
     size = f"{share.documents:,} documents"
     if share.refused:

@@ -19,6 +19,8 @@ from detectors.strata import SCORE_COLUMNS
 from pipeline.arrow_lists import combined
 from schemas.config import CurateConfig
 
+MODELS_KEY = b"headwater.text_models"  # metadata of a scored Parquet file: fingerprints of the text models, JSON
+
 
 @dataclass(frozen=True, slots=True)
 class Standards:

@@ -27,7 +27,7 @@ from pipeline.judge import Surroundings, judge_table, with_verdicts
 from pipeline.outcomes import BATCH_ROWS, Outcome, batches, document_batch
 from pipeline.read.records import Split
 from pipeline.read.splits import SplitSummary, check_chain
-from pipeline.standards import Standards, controls_of, read_standards
+from pipeline.standards import MODELS_KEY, Standards, controls_of, read_standards
 from schemas.config import CurateConfig
 from schemas.document import DOCUMENT_INPUT, PROVENANCE
 
@@ -49,7 +49,8 @@ def output_schema(kind: Kind, annotator: Annotator) -> pa.Schema:
         return pa.schema([*DOCUMENT_INPUT, *_HTTP])
     internal = {*annotator.match_keys, "text_bytes"}
     scored = [field for field in annotator.staged_schema() if field.name not in internal]
-    return pa.schema([*scored, *PROVENANCE, *_HTTP])
+    models = json.dumps(annotator.text_models(), sort_keys=True)
+    return pa.schema([*scored, *PROVENANCE, *_HTTP], metadata={MODELS_KEY: models})
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from detectors.text_model.canonical import canonicalise
 from detectors.text_model.model import MIN_WORDS, TextFeatures, TextModel
 from pipeline.text_training.attacks import ATTACKS, attacked
+from pipeline.text_training.corpus import CorpusError
 from pipeline.text_training.design import Design, clean_rows, fit_members, raw_scores, standardise
 from pipeline.text_training.measures import auc, rate_beyond, threshold_at
 from pipeline.text_training.protocol import (
@@ -54,6 +55,9 @@ def evaluate_head(
 ) -> Evaluation:
     """Every fold of a protocol, or those named by `only`."""
     chosen = [fold for fold in folds(design, head, leave_out) if not only or fold.name in only]
+    if not chosen:
+        there = ", ".join(fold.name for fold in folds(design, head, leave_out)) or "none"
+        raise CorpusError(f"nothing to leave out by {leave_out}: the folds of these texts are {there}")
     sources = sorted(set(design.source[(design.family == "human") | (design.family == head)].tolist()))
     found = Evaluation({"head": head, "leave_out": leave_out, "sources": sources, "folds": []})
     for number, fold in enumerate(chosen, 1):

@@ -139,7 +139,9 @@ def test_a_run_takes_its_older_part_as_controls(folder: Path, tmp_path: Path) ->
     headwater("verify", out)
     manifest = json.loads((out / "run.json").read_text())
     assert "index/controls.json" in {entry["path"] for entry in manifest["files"]}
-    assert (out / "index/controls.json").read_text() == (folder / "controls.json").read_text()
+    own, built = (json.loads(path.read_text()) for path in (out / "index/controls.json", folder / "controls.json"))
+    assert own.pop("counts") == {**built.pop("counts"), "after": 80}
+    assert own == built
     shares = json.loads((out / "report/figures.json").read_text())["shares"]
     assert shares["rows"][0]["documents"] == 80
     again = tmp_path / "again"
@@ -172,6 +174,18 @@ def test_a_share_and_its_refusal(folder: Path) -> None:
         assert 0 <= rows[0]["low"] <= rows[0]["estimate"] <= rows[0]["high"] <= 1
     assert len(rows) == 13
     assert all("are needed" in row["refused"] for row in rows[1:])
+
+
+def test_scores_of_another_model_are_not_compared(folder: Path, tmp_path: Path) -> None:
+    table = pq.read_table(folder / "new.parquet")
+    models = json.dumps({"ai_text": "0" * 16})
+    pq.write_table(table.replace_schema_metadata({"headwater.text_models": models}), tmp_path / "other.parquet")
+    told = headwater(
+        "detectors", "prevalence", tmp_path / "other.parquet", "--controls", folder / "controls.json", code=2
+    )
+    assert "another model (ai_text)" in told.stderr
+    told = headwater("detectors", "prevalence", tmp_path / "no", "--controls", folder / "controls.json", code=2)
+    assert "is not there" in told.stderr
 
 
 def test_an_explanation_names_evidence_and_basis(folder: Path) -> None:
