@@ -38,6 +38,16 @@ class FeatureCache:
         """Publish a detector's result for the detectors that run after it (language for quality, for instance)."""
         self._values[name] = value
 
+    def signal(self, column: str) -> pa.Array | None:
+        """What a detector that ran before returned in a column; None where none did."""
+        found: pa.Array | None = self._values.get(f"signal:{column}")
+        return found
+
+    def languages(self) -> list[str | None]:
+        """Language of each row by the language detector; None where it did not run, or does not know."""
+        found = self.signal("language")
+        return [None] * self.batch.num_rows if found is None else list(found.to_pylist())
+
     def column(self, name: str) -> list[Any]:
         """A column of the batch as Python values, converted once."""
         return self.get(f"column:{name}", lambda batch: batch.column(name).to_pylist())

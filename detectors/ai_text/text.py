@@ -65,7 +65,7 @@ class AiText:
     def __call__(self, batch: pa.RecordBatch, features: FeatureCache) -> Signals:
         """Scores of the batch; no evidence."""
         words = canonical(features).words()
-        published: pa.Array | None = features.get("signal:language", lambda _: None)
+        published = features.signal("language")
         languages = None if published is None else [(name or "")[:3] for name in published.to_pylist()]
         found: dict[str, pa.Array] = {}
         for head, model in self.models.items():

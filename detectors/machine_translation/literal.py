@@ -117,16 +117,8 @@ class LiteralTranslation:
 
 def _language(features: FeatureCache, row: int) -> str | None:
     """Language of a row, where the language detector ran before."""
-
-    def absent(_: pa.RecordBatch) -> pa.Array:
-        raise LookupError
-
-    try:
-        languages: pa.Array = features.get("signal:language", absent)
-    except LookupError:
-        return None
-    language: str | None = languages[row].as_py()
-    return language
+    languages = features.signal("language")
+    return None if languages is None else languages[row].as_py()
 
 
 def is_form(text: str, start: int, form: str) -> bool:

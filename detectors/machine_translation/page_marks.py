@@ -209,24 +209,11 @@ class TranslationMarks:
     def __call__(self, batch: pa.RecordBatch, features: FeatureCache) -> Signals:
         """Findings of the batch."""
         evidence: list[Evidence] = []
-        rows = zip(features.column("url"), features.column("page"), _detected(batch, features), strict=True)
+        rows = zip(features.column("url"), features.column("page"), features.languages(), strict=True)
         for row, (url, page, language) in enumerate(rows):
             for signal, value, weight in find_marks(url, page, language):
                 evidence.append(Evidence(row, self.name, signal, value, weight))
         return Signals({}, evidence)
-
-
-def _detected(batch: pa.RecordBatch, features: FeatureCache) -> list[str | None]:
-    """Languages of the language detector, where it ran before."""
-
-    def absent(_: pa.RecordBatch) -> pa.Array:
-        raise LookupError
-
-    try:
-        languages: list[str | None] = features.get("signal:language", absent).to_pylist()
-    except LookupError:
-        return [None] * batch.num_rows
-    return languages
 
 
 def find_marks(

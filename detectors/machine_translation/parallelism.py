@@ -279,7 +279,7 @@ class Parallelism:
         """Keys of the batch; no evidence."""
         made = survey(tokens(features))
         rows = batch.num_rows
-        languages = detected_languages(features, rows)
+        languages = features.languages()
         addresses: list[list[int]] = []
         sources: list[int] = []
         for url, page, language in zip(features.column("url"), features.column("page"), languages, strict=True):
@@ -297,19 +297,6 @@ class Parallelism:
     def parameters(self) -> Mapping[str, Any]:
         """Versions of the rules, the tokeniser and its character data."""
         return {"rules": RULES_VERSION, "tokens": TOKENS_VERSION, "unicode": unicode_version()}
-
-
-def detected_languages(features: FeatureCache, rows: int) -> list[str | None]:
-    """Languages of the language detector, where it ran before."""
-
-    def absent(_: pa.RecordBatch) -> pa.Array:
-        raise LookupError
-
-    try:
-        found: list[str | None] = features.get("signal:language", absent).to_pylist()
-    except LookupError:
-        return [None] * rows
-    return found
 
 
 def address_evidence(url: str | None, page: Mapping[str, Any] | None, language: str | None) -> tuple[list[int], int]:

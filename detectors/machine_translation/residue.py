@@ -155,7 +155,7 @@ class TranslationResidue:
         evidence: list[Evidence] = []
         texts = batch.column("text")
         suspects = _unguarded(texts)
-        languages, mixed = _languages(batch, features)
+        languages, mixed = _languages(features)
         untranslated = find_untranslated(tokens(features), mixed, languages) if mixed else {}
         for row in sorted(suspects | untranslated.keys()):
             findings = list(find_residue(texts[row].as_py())) if row in suspects else []
@@ -165,17 +165,12 @@ class TranslationResidue:
         return Signals({}, evidence)
 
 
-def _languages(batch: pa.RecordBatch, features: FeatureCache) -> tuple[list[str | None], list[int]]:
+def _languages(features: FeatureCache) -> tuple[list[str | None], list[int]]:
     """Language of each row, and the rows in which a second one was seen."""
-
-    def absent(_: pa.RecordBatch) -> pa.Array:
-        raise LookupError
-
-    try:
-        languages: list[str | None] = features.get("signal:language", absent).to_pylist()
-        parts = pc.list_value_length(features.get("signal:languages", absent)).to_pylist()
-    except LookupError:
+    shares = features.signal("languages")
+    if shares is None:
         return [], []
+    languages, parts = features.languages(), pc.list_value_length(shares).to_pylist()
     return languages, [row for row, count in enumerate(parts) if (count or 0) > 1 and languages[row]]
 
 

@@ -80,7 +80,7 @@ class TranslatedText:
         """Scores of the batch; no evidence."""
         scores = {head: np.zeros(batch.num_rows, np.float32) for head in COLUMNS}
         known = {head: np.zeros(batch.num_rows, np.bool_) for head in COLUMNS}
-        published: pa.Array | None = features.get("signal:language", lambda _: None)
+        published = features.signal("language")
         if published is not None and self.languages:
             names = np.array([(name or "")[:3] for name in published.to_pylist()], np.str_)
             if np.isin(names, self.languages).any():
