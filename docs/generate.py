@@ -321,6 +321,8 @@ def type_text(kind: Any) -> str:
         return f"list of {type_text(args[0])}"
     if origin is dict:
         return f"map of {type_text(args[0])} to {type_text(args[1])}"
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return " and ".join(code(name) for name in kind.model_fields)
     names = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "null"}
     return names[kind]
 

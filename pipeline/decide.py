@@ -61,6 +61,7 @@ DECISIONS = pa.schema(
         ("cluster_id", pa.string()),
         ("cluster_size", pa.int32()),
         ("split", pa.string()),
+        ("mix_weight", pa.float32()),
         ("group", pa.string()),  # folder and file prefix of the row
     ]
 )
@@ -207,6 +208,19 @@ def _bands(table: pa.Table, policy: DuplicatePolicy) -> pa.Array:
     return pa.array(bands, pa.list_(pa.uint64()))
 
 
+# Upsampling by cluster size, from the size on: FineWeb-2 (Penedo et al. 2025, arXiv 2506.20920), its "rehydration". What
+# is copied a thousand times and more is boilerplate and spam.
+REHYDRATION: dict[str, tuple[tuple[int, float], ...]] = {
+    "none": ((1, 1.0),),
+    "fineweb2": ((1000, 1.0), (100, 8.0), (5, 5.0), (3, 3.0), (2, 2.0), (1, 1.0)),
+}
+
+
+def mix_weight(cluster_size: int, rehydration: str) -> float:
+    """How often a page counts in a mix, by the pages of its cluster."""
+    return next(weight for size, weight in REHYDRATION[rehydration] if cluster_size >= size)
+
+
 def split_of(cluster_id: str, policy: Policy) -> str:
     """train, validation or test by hash of the cluster, so that near duplicates never straddle them."""
     point = xxhash.xxh3_64_intdigest(f"{policy.split_seed}\x00{cluster_id}".encode()) / 2**64
@@ -234,7 +248,7 @@ def decide_shard(folder: str, report: ShardReport, verdicts: pa.Table, config: C
     """
     keys = read_arrow(keys_path(folder, report.name))
     found = {row["reference"] & 0xFFFFFFFF: row for row in verdicts.to_pylist()}
-    policy = config.policy
+    policy, rehydration = config.policy, config.policy.duplicates.rehydration
     rows: dict[str, list[Any]] = {name: [] for name in DECISIONS.names}
     kept: Counter[str] = Counter()
     dropped: dict[str, Counter[str]] = {}
@@ -259,7 +273,9 @@ def decide_shard(folder: str, report: ShardReport, verdicts: pa.Table, config: C
             dropped.setdefault(source, Counter())[reason] += 1
             group_bytes[group] += ROW_OVERHEAD["dropped"]
         for name, value in zip(
-            DECISIONS.names, (reason, duplicate_of, cluster_id, cluster_size, split, group), strict=True
+            DECISIONS.names,
+            (reason, duplicate_of, cluster_id, cluster_size, split, mix_weight(cluster_size, rehydration), group),
+            strict=True,
         ):
             rows[name].append(value)
     group_bytes["dropped/part"] += ROW_OVERHEAD["dropped"] * report.account.dropped.total()

@@ -135,7 +135,7 @@ def write_pieces(
             rows = data_rows[group]
             table = documents.take(rows)
             decided = decisions.take(rows)
-            for name in ("cluster_id", "cluster_size", "split"):
+            for name in ("cluster_id", "cluster_size", "split", "mix_weight"):
                 table = table.append_column(name, decided.column(name))
             table = cut_lines(table, quality_profile(config).cut)
             yield group, conform(table, schema_of(group)), targets(group, [doc_ids[row] for row in rows])

@@ -141,16 +141,77 @@ class LanguagePolicy(_Model):
     minimum_scores: dict[LanguageCode, float] = Field({}, description="smallest language_score by ISO 639-3 code")
 
 
+class Shingle(_Model):
+    """What similarity is counted over."""
+
+    unit: Literal["words", "characters"] = Field("words", description="words, or characters of the folded text")
+    size: int = Field(5, ge=1, le=64, description="units of a shingle")
+
+
+class ShingleConfig(Shingle):
+    """Shingles, and others by language."""
+
+    languages: dict[LanguageCode, Shingle] = Field(
+        {}, description="other shingles by language (ISO 639-3), e.g. tha: {unit: characters, size: 20}"
+    )
+
+
+class SemanticPolicy(_Model):
+    """Pages that say the same in other words, by sentence embeddings (extra `embeddings`)."""
+
+    enabled: bool = Field(False, description="look for semantic duplicates")
+    similarity: float = Field(0.95, gt=0, le=1, description="smallest cosine of semantic duplicates")
+    cluster_texts: int = Field(1000, ge=2, description="texts that a cluster of the search aims at; cost grows with it")
+
+
+class LinePolicy(_Model):
+    """Repeated lines, which are cut from the pages that are kept."""
+
+    rule: Literal["none", "site", "c4", "cc_net"] = Field(
+        "none",
+        description="site: lines on many pages of a site; c4: one copy of a line stays; cc_net: no copy stays",
+    )
+    site_pages: int = Field(3, ge=2, description="pages of a site from which on a line is repeated (rule site)")
+    site_share: float = Field(0.2, ge=0, le=1, description="share of a site's pages from which on, likewise")
+
+
+class SubstringPolicy(_Model):
+    """Repeated runs of words, which are cut from all pages but one."""
+
+    words: int = Field(0, ge=0, description="shortest run of words that is cut; 0 switches it off, 50 is usual")
+
+
 class DuplicatePolicy(_Model):
     """Which copies go."""
 
     url: bool = Field(True, description="keep one capture of an address")
     exact: bool = Field(True, description="keep one of the pages with equal normalised text")
     near: bool = Field(True, description="keep one of a cluster of near duplicates")
-    shape: Literal["14x8", "20x13", "26x11", "17x15"] = Field("14x8", description="MinHash bands x rows")
+    shape: Literal["14x8", "20x13", "26x11", "17x15"] = Field(
+        "14x8", description="MinHash bands x rows, of FineWeb, NeMo Curator, Dolma 3, HPLT"
+    )
+    scheme: Literal["headwater", "datatrove"] = Field(
+        "headwater", description="datatrove: its signatures, bit for bit (extra `compatible`)"
+    )
     seed: int = Field(1, ge=0, lt=2**32, description="seed of the permutations")
+    shingle: ShingleConfig = ShingleConfig()
+    verify: bool = Field(True, description="compare the shingles of pages that share a band before they are joined")
+    similarity: float = Field(0.75, gt=0, le=1, description="smallest verified Jaccard similarity of near duplicates")
+    sketch: int = Field(
+        256, ge=16, le=65536, description="shingle hashes kept of a page: similarity is exact up to as many"
+    )
+    cluster_limit: int = Field(
+        10_000, ge=2, description="different texts of a cluster; larger ones are split by similarity and reported"
+    )
     keep: Literal["longest", "newest", "oldest"] = Field("longest", description="page that stands for its cluster")
     keep_capture: Literal["newest", "oldest"] = Field("newest", description="capture that stands for its address")
+    seen: tuple[str, ...] = Field((), description="folders of earlier runs, whose pages are not kept again")
+    semantic: SemanticPolicy = SemanticPolicy()
+    lines: LinePolicy = LinePolicy()
+    substrings: SubstringPolicy = SubstringPolicy()
+    rehydration: Literal["none", "fineweb2"] = Field(
+        "none", description="`mix_weight` by cluster size: none, or FineWeb-2's weights"
+    )
 
 
 class Policy(_Model):

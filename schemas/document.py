@@ -82,6 +82,14 @@ BENCHMARK_STRUCT = pa.struct(
     ]
 )
 
+CUT_STRUCT = pa.struct(
+    [
+        ("rule", pa.string()),  # line_site, line_c4, line_cc_net, substring
+        ("start", pa.int32()),  # code points of the text before any cut
+        ("end", pa.int32()),
+    ]
+)
+
 PARALLEL_STRUCT = pa.struct(
     [
         ("group", pa.string()),  # smallest doc_id of the group
@@ -126,6 +134,8 @@ DECIDED = [
     _field("cluster_id", pa.string(), "doc_id of the page that stands for the cluster of duplicates", False),
     _field("cluster_size", pa.int32(), "pages in the cluster, this one included", False),
     _field("split", pa.string(), "train, validation or test, by hash of the cluster", False),
+    _field("mix_weight", pa.float32(), "how often the page counts in a mix, by `policy.duplicates.rehydration`", False),
+    _field("cuts", pa.list_(CUT_STRUCT), "spans that were cut from the text, with offsets before any was cut", False),
 ]
 
 DROPPED = pa.schema(
@@ -133,6 +143,10 @@ DROPPED = pa.schema(
         *IDENTITY,
         _field("reason", pa.string(), "why the page was not kept, snake_case", False),
         _field("duplicate_of", pa.string(), "doc_id of the page kept instead"),
+        _field("duplicate_run", pa.string(), "earlier run that kept it; null for this one"),
+        _field("matched", pa.string(), "doc_id of the most similar page that it was compared with"),
+        _field("matched_run", pa.string(), "earlier run of `matched`; null for this one"),
+        _field("similarity", pa.float32(), "verified Jaccard similarity to `matched`; null where none was verified"),
         _field("cluster_id", pa.string(), "cluster of duplicates, where the page belongs to one"),
         _field("language", pa.string(), "as in data, where the page was scored"),
         _field("language_score", pa.float32(), "as in data"),
