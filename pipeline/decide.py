@@ -208,7 +208,7 @@ def _bands(table: pa.Table, policy: DuplicatePolicy) -> pa.Array:
     return pa.array(bands, pa.list_(pa.uint64()))
 
 
-# Upsampling by cluster size, from the size on: FineWeb-2 (Penedo et al. 2025, arXiv 2506.20920), its "rehydration". What
+# Upsampling by cluster size, from the size on: FineWeb-2 (Penedo et al. 2025, arXiv 2506.20920), "rehydration". What
 # is copied a thousand times and more is boilerplate and spam.
 REHYDRATION: dict[str, tuple[tuple[int, float], ...]] = {
     "none": ((1, 1.0),),
