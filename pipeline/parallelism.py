@@ -22,7 +22,7 @@ from detectors.machine_translation.parallel_score import ACCEPTED, compare_sketc
 from detectors.machine_translation.parallelism import KINDS
 from pipeline.components import contract
 from pipeline.connect import LABELS, ROUNDS, ConnectedComponents, column, edge_table
-from pipeline.decide import read_arrow
+from pipeline.keys import read_arrow
 from pipeline.parallel_confirm import (
     HALF_CONFIRMED,
     REQUESTS,
