@@ -40,7 +40,7 @@ from schemas.failure import FAILURES
 from schemas.manifest import SourceAccount, sha256_of
 
 ROW_GROUP_BYTES = 8 << 20
-STAGING_VERSION = 3
+STAGING_VERSION = 4
 TEXT_MODELS = ("ai_text", "translated_text")
 # Staged shards are read whole and once or twice: dictionaries and statistics would cost more than they save.
 STAGED: dict[str, Any] = {"compression": "lz4", "use_dictionary": False, "write_statistics": False}
@@ -189,12 +189,13 @@ class Annotator:
 def detector_options(config: CurateConfig) -> dict[str, dict[str, Any]]:
     """What the configuration tells each detector."""
     models = config.provenance.text_models
+    copies = config.policy.duplicates
     return {
         "ai_text": {"chat_model": models.chat, "raw_model": models.raw},
         "translated_text": {"model": models.translation},
         "language": {"model": config.language.model, "sha256": config.language.sha256},
         "quality": {"profile_names": stored_profiles(config.quality.profile), "variant": config.quality.repetition},
-        "duplicates": {"shape": config.policy.duplicates.shape, "seed": config.policy.duplicates.seed},
+        "duplicates": {"shape": copies.shape, "seed": copies.seed, "sketch": copies.sketch},
     }
 
 
