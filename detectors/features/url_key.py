@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import xxhash
+from publicsuffixlist import PublicSuffixList
 
 # Parameters that say how a visitor came, not what the page is (as listed by the tools that strip them: ClearURLs,
 # Common Crawl's own deduplication and C4's `?utm_`, `?ref`, `?feed` rule).
@@ -51,3 +53,26 @@ def host_of(url: str | None) -> str | None:
     except ValueError:
         return None
     return (host or "").removeprefix("www.") or None
+
+
+@lru_cache(maxsize=1)
+def _suffix_list() -> PublicSuffixList:
+    return PublicSuffixList()
+
+
+@lru_cache(maxsize=65_536)
+def _site_of_host(host: str) -> str:
+    if ":" in host or host.rpartition(".")[2].isdigit():  # the list would take the end of an address for a domain
+        return host
+    return _suffix_list().privatesuffix(host) or host
+
+
+def site_of(url: str | None) -> str | None:
+    """Registrable domain of an address by the public suffix list, private suffixes included; the host where there is
+    none (an IP address, a bare suffix); null without a host."""
+    try:
+        host = urlsplit((url or "").strip()).hostname
+    except ValueError:
+        return None
+    host = (host or "").rstrip(".")
+    return _site_of_host(host) if host else None

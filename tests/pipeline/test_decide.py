@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.decide import _ranks, policy_reasons, split_of
-from pipeline.write import _moved, cut_lines, file_counts, file_number
+from pipeline.write import file_counts, file_number
 from schemas.config import ConfigError, CurateConfig, DuplicatePolicy, Policy, load_config
 from schemas.document import RIGHTS_STRUCT, TIMESTAMP
 
@@ -92,19 +92,6 @@ def test_files_are_sized_and_ordered() -> None:
     assert numbers == sorted(numbers)
     assert set(numbers) == {0, 1, 2}
     assert file_number("f" * 32, 7) == 6
-
-
-def test_spans_move_with_cut_lines() -> None:
-    kept = [(0, 5), (10, 20)]
-    assert _moved({"start": 2, "end": 4}, kept) == {"start": 2, "end": 4}
-    assert _moved({"start": 12, "end": 20}, kept) == {"start": 8, "end": 16}
-    assert _moved({"start": 3, "end": 12}, kept) == {"start": None, "end": None}
-    assert _moved({"start": None, "end": None}, kept) == {"start": None, "end": None}
-
-
-def test_without_line_rules_nothing_is_cut() -> None:
-    pages = pa.table({"text": ["a"], "evidence": [[]], "personal_data": [[]]})
-    assert cut_lines(pages, None) is pages
 
 
 @pytest.mark.parametrize(
