@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from detectors.features.minhash import SHAPES, band_keys
+from detectors.features.minhash import SHAPES, band_keys, matrix
 from detectors.features.url_key import url_key
 from detectors.quality.profiles import Profile, evaluate, profile
 from pipeline.annotate import ShardReport
@@ -202,8 +202,9 @@ def _bands(table: pa.Table, policy: DuplicatePolicy) -> pa.Array:
     known = [row for row, signature in enumerate(signatures) if signature is not None]
     bands: list[Any] = [None] * table.num_rows
     if known:
-        matrix = np.frombuffer(b"".join(signatures[row] for row in known), "<u4").reshape(len(known), -1).copy()
-        for row, values in zip(known, band_keys(matrix, SHAPES[policy.shape]), strict=True):
+        shape = SHAPES[policy.shape]
+        found = band_keys(matrix([signatures[row] for row in known], shape), shape)
+        for row, values in zip(known, found, strict=True):
             bands[row] = values
     return pa.array(bands, pa.list_(pa.uint64()))
 
