@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.components import contract
-from pipeline.connect import LABELS, ROUNDS, ConnectedComponents, column, edge_table
+from pipeline.connect import LABELS, ConnectedComponents, column, edge_table
 from pipeline.decide import FIRST, VERDICTS, keys_path, read_arrow
 from pipeline.shuffle import BucketedShuffle, bucket_of, gather, pack, split_by, to_buckets, to_shards, unpack
 from schemas.config import DuplicatePolicy
@@ -128,7 +128,7 @@ class FindDuplicates(beam.PTransform):  # type: ignore[misc]
     `folder` holds the keys of every shard (`pipeline.decide.prepare_keys`); `buckets` is how many parts a shuffle has.
     """
 
-    def __init__(self, folder: str, policy: DuplicatePolicy, buckets: int, rounds: int = ROUNDS) -> None:
+    def __init__(self, folder: str, policy: DuplicatePolicy, buckets: int, rounds: int | None = None) -> None:
         super().__init__()
         self.folder = folder
         self.policy = policy
@@ -193,12 +193,12 @@ class FindDuplicates(beam.PTransform):  # type: ignore[misc]
             | "ByKey" >> BucketedShuffle(MATCHES)
             | "MatchKeys" >> beam.Map(lambda bucket: pack(match_keys(bucket[1])))
         )
-        labels = (
+        components = (
             (edges, losers | "LosingEdges" >> beam.Map(losing_edges))
             | "AllEdges" >> beam.Flatten()
             | "ConnectedComponents" >> ConnectedComponents(buckets, self.rounds)
-            | "LabelShards" >> beam.FlatMap(label_shards)
         )
+        labels = components.labels | "LabelShards" >> beam.FlatMap(label_shards)
         return (
             {"shards": shards, "losers": losers, "labels": labels}
             | "JoinLabels" >> beam.CoGroupByKey()
