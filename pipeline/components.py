@@ -1,8 +1,10 @@
 """Connected components of a graph of duplicates: pure functions on packed edges.
 
-Edges are pairs of document references (uint64). The distributed form alternates large-star and small-star operations
-(Kiveris et al. 2014, "Connected Components in MapReduce and Beyond"), each of which needs the neighbours of a node in
-one place and no more; locally, SciPy's union-find does all at once.
+Edges are pairs of document references (uint64). Where all edges are in one place, SciPy's search does all at once
+(`contract`). Spread over buckets, each bucket contracts what it has, tells the buckets of the nodes, and hears from
+them: large-star and small-star of Kiveris et al. 2014 ("Connected Components in MapReduce and Beyond") at once, for all
+nodes of a bucket (`pipeline.connect`). There, nodes have random names (`scramble`), because the number of rounds and of
+messages depends on the order of names: a chain in ascending order is the worst of all.
 """
 
 from __future__ import annotations
@@ -13,71 +15,77 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 U64 = npt.NDArray[np.uint64]
+Index = npt.NDArray[np.int64]
 Edges = tuple[U64, U64]
 
+_FACTORS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+_INVERSES = tuple(np.uint64(pow(int(factor), -1, 2**64)) for factor in _FACTORS)
 
-def unique_edges(left: U64, right: U64) -> Edges:
-    """Edges without loops and repetitions, sorted."""
-    distinct = left != right
-    pairs = np.stack([left[distinct], right[distinct]], axis=1)
-    if not len(pairs):
-        return pairs[:, 0], pairs[:, 1]
-    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-    pairs = pairs[order]
-    fresh = np.ones(len(pairs), bool)
-    fresh[1:] = (pairs[1:] != pairs[:-1]).any(axis=1)
-    return pairs[fresh, 0], pairs[fresh, 1]
+
+def smallest_of_each(left: Index, right: Index, count: int) -> Index:
+    """For every node 0..count-1 of a graph, the smallest node of its component."""
+    graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(count, count))
+    _, label = connected_components(graph, directed=False)
+    _, first = np.unique(label, return_index=True)
+    smallest: Index = first[label]
+    return smallest
 
 
 def contract(left: U64, right: U64) -> Edges:
-    """A star per connected component: every node but the smallest, with the smallest. Any order of edges."""
+    """A star per connected component: every node but the smallest, with the smallest. Any order of edges.
+
+    Sorted by node. Nodes that only have loops are left out.
+    """
     if not len(left):
         return left, right
     nodes, index = np.unique(np.concatenate([left, right]), return_inverse=True)
-    count = len(nodes)
-    graph = coo_array((np.ones(len(left), np.int8), (index[: len(left)], index[len(left) :])), shape=(count, count))
-    _, label = connected_components(graph, directed=False)
-    # Nodes are sorted, so the first of each label is the smallest.
-    _, first = np.unique(label, return_index=True)
-    smallest = nodes[first[label]]
-    others = nodes != smallest
-    return nodes[others], smallest[others]
+    smallest = smallest_of_each(index[: len(left)], index[len(left) :], len(nodes))
+    others = smallest != np.arange(len(nodes))  # nodes are sorted: a smaller index is a smaller node
+    return nodes[others], nodes[smallest[others]]
 
 
-def _group_minimum(node: U64, neighbour: U64) -> tuple[U64, U64, U64]:
-    """Edges sorted by node, and the smallest neighbour of each edge's node."""
-    order = np.lexsort((neighbour, node))
-    node, neighbour = node[order], neighbour[order]
-    first = np.ones(len(node), bool)
-    first[1:] = node[1:] != node[:-1]
-    starts = np.flatnonzero(first)
-    lengths = np.diff(np.append(starts, len(node)))
-    return node, neighbour, np.repeat(neighbour[starts], lengths)
+def scramble(nodes: U64) -> U64:
+    """Another name for each node, one to one: the finaliser of splitmix64 (Steele et al. 2014)."""
+    mixed: U64 = nodes ^ (nodes >> np.uint64(30))
+    mixed *= _FACTORS[0]
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= _FACTORS[1]
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
 
 
-def large_star(node: U64, neighbour: U64) -> Edges:
-    """Connect the larger neighbours of each node with the smallest node around.
+def unscramble(names: U64) -> U64:
+    """Inverse of `scramble`."""
+    nodes: U64 = names ^ (names >> np.uint64(31)) ^ (names >> np.uint64(62))
+    nodes *= _INVERSES[1]
+    nodes ^= (nodes >> np.uint64(27)) ^ (nodes >> np.uint64(54))
+    nodes *= _INVERSES[0]
+    nodes ^= (nodes >> np.uint64(30)) ^ (nodes >> np.uint64(60))
+    return nodes
 
-    Takes every edge in both directions, grouped so that all of a node's edges are here.
+
+def one_each(roots: U64) -> Index:
+    """Position of one edge of each root: its first."""
+    _, first = np.unique(roots, return_index=True)
+    return first
+
+
+def smallest_by(keys: U64, values: U64) -> Edges:
+    """Distinct keys, sorted, and the smallest value of each."""
+    order = np.lexsort((values, keys))
+    keys, values = keys[order], values[order]
+    first = np.ones(len(keys), bool)
+    first[1:] = keys[1:] != keys[:-1]
+    return keys[first], values[first]
+
+
+def rounds_for(buckets: int) -> int:
+    """Rounds in which a graph of any shape converges in so many buckets, with half as many again as a margin.
+
+    Measured on chains, the slowest of chain, star, caterpillar, grid, random graph and random tree: 9, 13, 20 and 25
+    rounds with 3, 8, 64 and 512 buckets and 10^6 nodes; 9, 12, 20 and 23 with 10^5.
     """
-    if not len(node):
-        return node, neighbour
-    node, neighbour, smallest = _group_minimum(node, neighbour)
-    smallest = np.minimum(smallest, node)
-    larger = neighbour > node
-    return unique_edges(neighbour[larger], smallest[larger])
-
-
-def small_star(node: U64, neighbour: U64) -> Edges:
-    """Connect each node and its smaller neighbours with the smallest of them.
-
-    Takes every edge once, from the larger to the smaller end, with all of a node's edges here.
-    """
-    if not len(node):
-        return node, neighbour
-    node, neighbour, smallest = _group_minimum(node, neighbour)
-    left = np.concatenate([neighbour, node])
-    return unique_edges(left, np.concatenate([smallest, smallest]))
+    return 12 + 3 * (buckets - 1).bit_length()
 
 
 def checksum(left: U64, right: U64) -> int:

@@ -21,6 +21,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.annotate import ShardReport, StagePlan
 from pipeline.calls import Call, RunOnHost
+from pipeline.connect import RoundStatistics
 from pipeline.decide import VERDICTS, ShardDecision, decide_shard
 from pipeline.dedup import FindDuplicates
 from pipeline.host import HostTask, shared_host
@@ -137,7 +138,8 @@ def build_pipeline(pipeline: beam.Pipeline, splits: Sequence[Split], plan: Curat
         for report in joined[1]["reports"]:
             verdicts = gather(joined[1]["verdicts"], VERDICTS)
             matches = gather(joined[1]["matches"], MATCHES)
-            yield decide_shard(plan.staged, report, verdicts, matches, plan.runs, config)
+            flagged = list(joined[1]["flagged"])
+            yield decide_shard(plan.staged, report, verdicts, matches, flagged, plan.runs, config)
 
     def piece_call(report: ShardReport, counts: dict[str, int]) -> Call:
         return Call(
@@ -177,8 +179,9 @@ def build_pipeline(pipeline: beam.Pipeline, splits: Sequence[Split], plan: Curat
         earlier = pipeline | "SeenFiles" >> beam.Create([(file.number, file.name) for file in plan.seen])
         shards = (shards, earlier) | "AllShards" >> beam.Flatten()
     found = shards | "FindDuplicates" >> FindDuplicates(plan.staged, duplicates, plan.buckets)
+    by_shard = {name: found[name] for name in ("verdicts", "matches", "flagged")}
     decisions = (
-        {"reports": reports | "ByNumber" >> beam.Map(lambda report: (report.number, report)), **found}
+        {"reports": reports | "ByNumber" >> beam.Map(lambda report: (report.number, report)), **by_shard}
         | "JoinVerdicts" >> beam.CoGroupByKey()
         | "Decide" >> beam.FlatMap(decide)
     )
@@ -213,12 +216,18 @@ def build_pipeline(pipeline: beam.Pipeline, splits: Sequence[Split], plan: Curat
             beam.pvalue.AsList(decisions),
             beam.pvalue.AsList(files),
             beam.pvalue.AsSingleton(controls),
+            beam.pvalue.AsList(found["rounds"]),
         )
     )
 
 
 def write_summary(
-    path: str, reports: list[ShardReport], decisions: list[ShardDecision], files: list[FileEntry], controls: str
+    path: str,
+    reports: list[ShardReport],
+    decisions: list[ShardDecision],
+    files: list[FileEntry],
+    controls: str,
+    rounds: list[tuple[str, RoundStatistics]],
 ) -> None:
     """Leave the account of the run where the driver finds it, whatever the runner."""
     accounts: dict[str, SourceAccount] = defaultdict(SourceAccount)
@@ -236,6 +245,8 @@ def write_summary(
         "files": [asdict(entry) for entry in files],
         "clusters": dict(clusters),
         "controls": controls,
+        "flagged": [flagged for decision in decisions for flagged in decision.flagged],
+        "rounds": [{"of": name, **one._asdict()} for name, one in sorted(rounds)],
         "reused": sum(report.reused for report in reports),
         "splits": len(reports),
     }

@@ -6,7 +6,7 @@ Decisions are left as a small Arrow file beside the staged shard, so that only r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import xxhash
 from detectors.quality.profiles import Profile, evaluate, profile
 from pipeline.annotate import ShardReport
 from pipeline.keys import keys_path, read_arrow, write_arrow
+from pipeline.large_clusters import FlaggedCluster
 from pipeline.match import OTHER_CAPTURE, OTHER_COPY, ROW, column, roles_path, starts_of
 from pipeline.verify_pairs import MEANING
 from schemas.config import CurateConfig, Policy
@@ -160,6 +161,7 @@ class ShardDecision:
     group_bytes: dict[str, int]
     clusters: dict[str, int]  # histogram of cluster sizes of kept pages, by power of two
     pairs: int  # verified pairs that the shard publishes
+    flagged: list[dict[str, Any]]  # clusters over the limit, as the report lists them
 
 
 def best_matches(matches: pa.Table) -> dict[int, tuple[str, int, float, int]]:
@@ -196,18 +198,27 @@ def published_pairs(matches: pa.Table, doc_ids: pa.ChunkedArray, roles: pa.Table
     return pa.concat_tables([equal, pa.table([*columns, matches.column("similarity")], schema=PAIRS).filter(mine)])
 
 
+def describe_flagged(cluster: FlaggedCluster, keys: pa.Table) -> dict[str, Any]:
+    """A cluster over the limit, named by one of its pages instead of a reference."""
+    values = cluster._asdict()
+    del values["component"]
+    return {"doc_id": keys.column("doc_id")[cluster.component & 0xFFFFFFFF].as_py(), **values}
+
+
 def decide_shard(
     folder: str,
     report: ShardReport,
     verdicts: pa.Table,
     matches: pa.Table,
+    flagged: Sequence[FlaggedCluster],
     runs: Mapping[int, str],
     config: CurateConfig,
 ) -> ShardDecision:
     """Join the verdicts of deduplication to a shard's own reasons, and leave the decisions beside it.
 
-    `verdicts` has columns VERDICTS, at most one row per document of the shard; `matches` are the MATCHES with a
-    page of the shard as left; `runs` are the earlier runs by shard number.
+    `verdicts` has columns VERDICTS, at most one row per document of the shard; `matches` are the MATCHES with a page of
+    the shard as left; `flagged` are large clusters whose smallest reference is here; `runs` are the earlier runs by
+    shard number.
     """
     keys = read_arrow(keys_path(folder, report.name))
     roles = read_arrow(roles_path(folder, report.name))
@@ -272,4 +283,5 @@ def decide_shard(
         dict(group_bytes),
         dict(clusters),
         pairs.num_rows,
+        [describe_flagged(cluster, keys) for cluster in flagged],
     )

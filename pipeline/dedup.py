@@ -19,11 +19,13 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline import match, verify_pairs
 from pipeline.clusters import MEMBERS, choose_canonical, describe_members, unique_labels
-from pipeline.connect import EDGES, LABELS, ROUNDS, ConnectedComponents
+from pipeline.connect import EDGES, LABELS, ConnectedComponents
 from pipeline.keys import read_arrow, write_arrow
+from pipeline.large_clusters import SIMILAR_EDGES, FlaggedCluster, SplitLargeClusters
 from pipeline.match import BANDS, LOSERS, OTHER_CAPTURE, OTHER_COPY, OUT, PAIRS, REPRESENTATIVE, STANDING, column
 from pipeline.seen import file_stem, is_seen, shard_keys
 from pipeline.shuffle import BucketedShuffle, bucket_of, gather, pack, split_by, to_buckets, to_shards, unpack
@@ -175,13 +177,14 @@ class FindDuplicates(beam.PTransform):  # type: ignore[misc]
     """(shard number, shard name) to a dictionary of what was found:
 
     `verdicts`: (shard number, packed VERDICTS) for the pages that are in a cluster; `matches`: (shard number, packed
-    MATCHES), every verified pair from both ends.
+    MATCHES), every verified pair from both ends; `flagged`: (shard number, FlaggedCluster) for the components that were
+    split, by the shard of their smallest reference; `rounds`: (name, RoundStatistics) of the components.
 
     `folder` holds the keys of every shard (`pipeline.keys.make_keys`); `buckets` is how many parts a shuffle has.
     Index files of earlier runs are among the shards, under names of `pipeline.seen.shard_name`.
     """
 
-    def __init__(self, folder: str, policy: DuplicatePolicy, buckets: int, rounds: int = ROUNDS) -> None:
+    def __init__(self, folder: str, policy: DuplicatePolicy, buckets: int, rounds: int | None = None) -> None:
         super().__init__()
         self.folder = folder
         self.policy = policy
@@ -204,17 +207,23 @@ class FindDuplicates(beam.PTransform):  # type: ignore[misc]
         matches = edges | "MatchesOf" >> beam.FlatMap(both_ends)
         if policy.keep == "oldest" and policy.verify:
             edges = edges | "ByLeftShard" >> beam.GroupByKey() | "NearestPreferred" >> beam.Map(nearest_preferred)
-        components = (
+        near = (
             edges
             | "PlainEdges" >> beam.MapTuple(plain_edges)
             | "NearComponents" >> ConnectedComponents(buckets, self.rounds)
         )
-        labels = (
-            (components | "LabelEdges" >> beam.MapTuple(label_edges), equals.losers)
+        similar = edges | "SimilarEdges" >> beam.MapTuple(similar_edges)
+        split = (near.labels, similar) | "SplitLargeClusters" >> SplitLargeClusters(buckets, policy.cluster_limit)
+        whole = (
+            (split.labels | "LabelEdges" >> beam.MapTuple(label_edges), equals.losers)
             | "AllEdges" >> beam.Flatten()
             | "AllComponents" >> ConnectedComponents(buckets, self.rounds)
-            | "LabelShards" >> beam.FlatMap(label_shards)
         )
+        labels = whole.labels | "LabelShards" >> beam.FlatMap(label_shards)
+        rounds = [
+            statistics | f"Rounds{name}" >> beam.Map(lambda one, name=name: (name, one))
+            for name, statistics in (("near", near.rounds), ("all", whole.rounds))
+        ]
         verdicts = (
             {"shards": shards, "labels": labels}
             | "JoinLabels" >> beam.CoGroupByKey()
@@ -222,7 +231,12 @@ class FindDuplicates(beam.PTransform):  # type: ignore[misc]
             | "ByComponent" >> BucketedShuffle(MEMBERS)
             | "ChooseCanonical" >> beam.FlatMap(choose)
         )
-        return {"verdicts": verdicts, "matches": matches}
+        return {
+            "verdicts": verdicts,
+            "matches": matches,
+            "flagged": split.flagged | "FlaggedByShard" >> beam.Map(by_shard),
+            "rounds": rounds | "AllRounds" >> beam.Flatten(),
+        }
 
 
 def pair_up(bucket: tuple[int, pa.Table], similarity: float | None) -> Iterator[Packed]:
@@ -256,6 +270,17 @@ def nearest_preferred(shard: tuple[int, Iterable[bytes]]) -> Packed:
 def plain_edges(_: int, packed: bytes) -> bytes:
     """EDGES of EDGES_VERIFIED."""
     return pack(unpack(packed).select(EDGES.names))
+
+
+def similar_edges(_: int, packed: bytes) -> bytes:
+    """SIMILAR_EDGES of EDGES_VERIFIED; pages that nobody compared are taken for equal, so that nothing parts them."""
+    edges = unpack(packed).select(SIMILAR_EDGES.names)
+    return pack(edges.set_column(2, "similarity", pc.fill_null(edges.column("similarity"), 1.0)).cast(SIMILAR_EDGES))
+
+
+def by_shard(flagged: FlaggedCluster) -> tuple[int, FlaggedCluster]:
+    """A flagged component under the shard of its smallest reference."""
+    return flagged.component >> 32, flagged
 
 
 def label_edges(_: int, labels: pa.Table) -> bytes:

@@ -21,7 +21,7 @@ import pyarrow as pa
 from detectors.machine_translation.parallel_score import ACCEPTED, compare_sketches, score_pairs
 from detectors.machine_translation.parallelism import KINDS
 from pipeline.components import contract
-from pipeline.connect import LABELS, ROUNDS, ConnectedComponents, column, edge_table
+from pipeline.connect import LABELS, ConnectedComponents, column, edge_table
 from pipeline.keys import read_arrow
 from pipeline.parallel_confirm import (
     HALF_CONFIRMED,
@@ -137,7 +137,7 @@ class FindParallelGroups(beam.PTransform):  # type: ignore[misc]
         self,
         folder: str,
         buckets: int,
-        rounds: int = ROUNDS,
+        rounds: int | None = None,
         *,
         embeddings: bool = False,
         workers: int = 1,
@@ -227,12 +227,12 @@ class FindParallelGroups(beam.PTransform):  # type: ignore[misc]
         if self.embeddings:
             more = scored | "ConfirmPairs" >> ConfirmPairs(folder, shards, self.workers, self.groups)
             edges = (edges, more) | "AllAccepted" >> beam.Flatten()
-        labels = (
+        components = (
             edges
             | "PlainEdges" >> beam.Map(plain_edges)
             | "ConnectedComponents" >> ConnectedComponents(buckets, self.rounds)
-            | "LabelShards" >> beam.FlatMap(label_shards)
         )
+        labels = components.labels | "LabelShards" >> beam.FlatMap(label_shards)
         return (
             {"shards": shards, "edges": edges, "labels": labels}
             | "JoinLabels" >> beam.CoGroupByKey()

@@ -38,8 +38,6 @@ EDGES_VERIFIED = pa.schema(
 )
 # Edges as each page of this run sees them: it is `left`, and `is_preferred` says whether `right` is preferred to it.
 MATCHES = pa.schema([*EDGES_VERIFIED, ("is_preferred", pa.bool_())])
-WEIGHTED = pa.schema([("left", pa.uint64()), ("right", pa.uint64()), ("similarity", pa.float32())])
-
 # Pairs that are compared at once: two sketches of a kilobyte each.
 BLOCK_PAIRS = 50_000
 
@@ -109,11 +107,6 @@ def nearest_preferred(edges: pa.Table) -> pa.Table:
     """
     table = edges.sort_by([("left", "ascending"), ("similarity", "descending"), ("right_id", "ascending")])
     return table.filter(pa.array(starts_of(column(table, "left"))))
-
-
-def weighted(edges: pa.Table) -> pa.Table:
-    """WEIGHTED edges, for the components."""
-    return edges.select(WEIGHTED.names)
 
 
 def matches_of(edges: pa.Table) -> pa.Table:
