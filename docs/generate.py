@@ -573,10 +573,10 @@ SHINGLES = (
     that with a standard error of at most {error:.3f} at a similarity of 0.75. `headwater minhash` prints what each
     shape of the signature catches.""",
     """Under `policy.duplicates.scheme: datatrove` (extra `compatible`), `minhash` is datatrove's signature, bit for
-    bit: its normalisation, its English word tokeniser (spaCy) whatever the language, shingles of five tokens, xxh64, 64 bits
-    a value. Texts of less than five tokens have none. `policy.duplicates.shingle` then changes the sketch only. One
-    difference is on purpose: a run of more than {long:,} characters without a space that begins or ends with symbols is
-    cut, as spaCy would take quadratic time for it.""",
+    bit: its normalisation, its English word tokeniser (spaCy) whatever the language, shingles of five tokens, xxh64, 64
+    bits a value. Texts of less than five tokens have none. `policy.duplicates.shingle` then changes the sketch only.
+    One difference is on purpose: a run of more than {long:,} characters without a space that begins or ends with
+    symbols is cut, as spaCy would take quadratic time for it.""",
 )
 
 

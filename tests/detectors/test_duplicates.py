@@ -17,7 +17,8 @@ from detectors.features.tokens import tokenise
 from detectors.laws import check_declared, check_laws, check_row_local, check_serialisable, make_batch
 from detectors.laws import run as law_run
 from pipeline.annotate import detector_options
-from schemas.config import CurateConfig, DuplicatePolicy, Policy
+from pipeline.job import prepare_annotator
+from schemas.config import ConfigError, CurateConfig, DuplicatePolicy, Policy
 
 TEXTS = ["Hello, World!", "hello\n world", "hello world again", "", "...", "日本語", "a b c d e f g"]
 
@@ -138,6 +139,7 @@ def test_laws_hold_for_characters() -> None:
 
 def test_scheme_datatrove(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datatrove_minhash, "load_tokenizer", lambda: str.split)  # spaCy has tests of its own
+    monkeypatch.setattr(datatrove_minhash, "require_spacy", lambda: None)
     detector = Duplicates(scheme="datatrove")
     detector.setup()
     batch = make_batch([{"text": text} for text in TEXTS])
@@ -155,6 +157,13 @@ def test_scheme_datatrove(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fingerprint(detector) != fingerprint(Duplicates())
     with pytest.raises(ValueError, match="expected scheme headwater or datatrove"):
         Duplicates(scheme="dolma")
+
+
+def test_scheme_datatrove_without_spacy_is_an_error_of_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datatrove_minhash, "find_spec", lambda _: None)
+    config = CurateConfig(policy=Policy(duplicates=DuplicatePolicy(scheme="datatrove")))
+    with pytest.raises(ConfigError, match=r"needs spaCy.*pip install 'headwater\[compatible\]'"):
+        prepare_annotator(config)
 
 
 def test_fingerprint_and_pickle() -> None:
