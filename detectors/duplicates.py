@@ -46,6 +46,8 @@ class Duplicates:
         self.seed = seed
         self.sketch = sketch
         self.shingles = shingles_of(shingle or {})
+        if scheme == DATATROVE:
+            datatrove_minhash.require_spacy()  # before a run begins, not in its workers
         self.scheme = scheme
         self._tokenizer: datatrove_minhash.Tokenizer | None = None
         self.columns = frozenset({"text"})
@@ -61,7 +63,7 @@ class Duplicates:
         """Compile or load native code, and spaCy for the scheme `datatrove`.
 
         Raises:
-            SpacyMissingError: the scheme is `datatrove` and spaCy is not installed.
+            SpacyMissingError: the scheme is `datatrove` and spaCy cannot be imported.
         """
         warm()
         if self.scheme == DATATROVE and self._tokenizer is None:

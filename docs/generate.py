@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -31,6 +32,10 @@ from detectors.ai_text.page_marks import (
     PASTED_WEIGHT,
     SOURCE_TYPES,
 )
+from detectors.features.datatrove_minhash import LONG
+from detectors.features.minhash import LANGUAGE_SHINGLES
+from detectors.features.sketch import DEFAULT_SIZE as DEFAULT_SKETCH
+from detectors.features.sketch import standard_error
 from detectors.machine_translation.literal import lexicon
 from detectors.machine_translation.page_marks import HARD_NATS, RULES, SITE_TRANSLATORS
 from detectors.machine_translation.residue import RULES as RESIDUE_RULES
@@ -555,8 +560,44 @@ def detectors_page() -> str:
     return "".join(parts)
 
 
+SHINGLES = (
+    """A shingle is five words in a row, case-folded, without symbols; all words of a shorter text are one. In scripts
+    without spaces each letter with its marks is a word, so shingles of some languages are as long as what five English
+    words take there (NTREX-128; the Universal Declaration of Human Rights):""",
+    """`policy.duplicates.shingle` sets other sizes, for all other languages and by language; languages that it does not
+    name keep those above. It can count characters: code points of the case-folded text without format characters, where
+    every run of what is no letter, number or mark of one is one space, and none at the ends. So characters see spaces,
+    and words do not.""",
+    """`sketch` holds the smallest 32-bit hashes of the shingles, `shingles` the number of different ones. Two sketches
+    give the Jaccard similarity of their texts: exact up to {size} shingles in both (`policy.duplicates.sketch`), beyond
+    that with a standard error of at most {error:.3f} at a similarity of 0.75. `headwater minhash` prints what each
+    shape of the signature catches.""",
+    """Under `policy.duplicates.scheme: datatrove` (extra `compatible`), `minhash` is datatrove's signature, bit for
+    bit: its normalisation, its English word tokeniser (spaCy) whatever the language, shingles of five tokens, xxh64, 64
+    bits a value. Texts of less than five tokens have none. `policy.duplicates.shingle` then changes the sketch only.
+    One difference is on purpose: a run of more than {long:,} characters without a space that begins or ends with
+    symbols is cut, as spaCy would take quadratic time for it.""",
+)
+
+
+def _shingles() -> Iterator[str]:
+    facts = {"size": DEFAULT_SKETCH, "error": standard_error(0.75, DEFAULT_SKETCH), "long": LONG}
+    first, *rest = (fill(" ".join(text.format(**facts).split()), 118) + "\n\n" for text in SHINGLES)
+    yield first
+    by_size: dict[int, list[str]] = {}
+    for language, shingle in LANGUAGE_SHINGLES.items():
+        by_size.setdefault(shingle.size, []).append(language)
+    yield table(
+        ["languages", "letters; syllables in Tibetan script"],
+        [[", ".join(names), str(size)] for size, names in by_size.items()],
+    )
+    yield from rest
+
+
 def _marks(name: str) -> Iterator[str]:
-    if name == "translation_marks":
+    if name == "duplicates":
+        yield from _shingles()
+    elif name == "translation_marks":
         yield table(
             ["signal", "looked for in", "weight", "from how many", "weight below"],
             [

@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,16 @@ def runs(text: str) -> list[str]:
 def without_marks(run: str) -> str:
     """NFD without nonspacing marks. Spaces do not combine, so that run by run is as good as the whole text."""
     return run if run.isascii() else _nonspacing().sub("", unicodedata.normalize("NFD", run))
+
+
+def require_spacy() -> None:
+    """Nothing where spaCy is installed; does not import it.
+
+    Raises:
+        SpacyMissingError: spaCy is not installed.
+    """
+    if find_spec("spacy") is None:
+        raise SpacyMissingError(NEEDED)
 
 
 def load_tokenizer() -> Callable[[str], Sequence[str]]:

@@ -12,11 +12,13 @@ import xxhash
 
 from detectors.api import Detector, FeatureCache, Signals, fingerprint, run_detectors
 from detectors.duplicates import Duplicates
-from detectors.features import minhash
+from detectors.features import datatrove_minhash, minhash
 from detectors.features.tokens import tokenise
-from detectors.laws import check_laws
+from detectors.laws import check_declared, check_laws, check_row_local, check_serialisable, make_batch
+from detectors.laws import run as law_run
 from pipeline.annotate import detector_options
-from schemas.config import CurateConfig, DuplicatePolicy, Policy
+from pipeline.job import prepare_annotator
+from schemas.config import ConfigError, CurateConfig, DuplicatePolicy, Policy
 
 TEXTS = ["Hello, World!", "hello\n world", "hello world again", "", "...", "日本語", "a b c d e f g"]
 
@@ -133,6 +135,35 @@ def test_shingles_that_there_are_not(shingle: dict[str, Any]) -> None:
 @pytest.mark.full
 def test_laws_hold_for_characters() -> None:
     check_laws(Duplicates("14x8", 1, 16, {"unit": "characters", "size": 64}), processes=False)
+
+
+def test_scheme_datatrove(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datatrove_minhash, "load_tokenizer", lambda: str.split)  # spaCy has tests of its own
+    monkeypatch.setattr(datatrove_minhash, "require_spacy", lambda: None)
+    detector = Duplicates(scheme="datatrove")
+    detector.setup()
+    batch = make_batch([{"text": text} for text in TEXTS])
+    found = law_run(detector, batch)
+    check_declared(detector, batch, found)
+    assert found.columns["minhash"].type == pa.binary(8 * 112)
+    assert [value is None for value in found.columns["minhash"].to_pylist()] == [True] * 6 + [False]
+    expected, _ = datatrove_minhash.signatures(TEXTS, datatrove_minhash.Tokenizer(str.split), minhash.SHAPES["14x8"])
+    assert found.columns["minhash"][6].as_py() == expected[6].astype("<u8").tobytes()
+    ours = run(TEXTS)
+    for name in ("content_hash", "sketch", "shingles", "words"):
+        assert found.columns[name].equals(ours[name])
+    check_row_local(detector, batch, found)
+    check_serialisable(detector)  # what setup loaded stays behind
+    assert fingerprint(detector) != fingerprint(Duplicates())
+    with pytest.raises(ValueError, match="expected scheme headwater or datatrove"):
+        Duplicates(scheme="dolma")
+
+
+def test_scheme_datatrove_without_spacy_is_an_error_of_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datatrove_minhash, "find_spec", lambda _: None)
+    config = CurateConfig(policy=Policy(duplicates=DuplicatePolicy(scheme="datatrove")))
+    with pytest.raises(ConfigError, match=r"needs spaCy.*pip install 'headwater\[compatible\]'"):
+        prepare_annotator(config)
 
 
 def test_fingerprint_and_pickle() -> None:
