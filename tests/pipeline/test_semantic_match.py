@@ -43,7 +43,12 @@ def vectors_table(vectors: I8, languages: list[str] | None = None) -> pa.Table:
     count = len(vectors)
     references = np.arange(count, dtype=np.uint64) + (np.arange(count, dtype=np.uint64) % 3 << np.uint64(32))
     hashes = np.array([page_hash(f"{number:032x}") for number in range(count)], np.uint64)
-    columns = [np.sort(references), hashes, pa.array(languages or ["eng"] * count, pa.string()), packed_vectors(vectors)]
+    columns = [
+        np.sort(references),
+        hashes,
+        pa.array(languages or ["eng"] * count, pa.string()),
+        packed_vectors(vectors),
+    ]
     return pa.table(columns, schema=VECTORS)
 
 
