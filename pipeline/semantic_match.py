@@ -23,8 +23,14 @@ F64 = npt.NDArray[np.float64]
 
 DIMENSIONS = 512
 VECTOR = pa.binary(DIMENSIONS)  # int8
-VECTORS = pa.schema([("reference", pa.uint64()), ("hash", pa.uint64()), ("language", pa.string()), ("vector", VECTOR)])
-CLUSTERED = pa.schema([("cluster", pa.uint64()), ("reference", pa.uint64()), ("hash", pa.uint64()), ("vector", VECTOR)])
+_PAGE = [
+    ("reference", pa.uint64()),
+    ("hash", pa.uint64()),  # of the document id
+    ("characters", pa.uint32()),
+    ("vector", VECTOR),
+]
+VECTORS = pa.schema([("language", pa.string()), *_PAGE])
+CLUSTERED = pa.schema([("cluster", pa.uint64()), *_PAGE])
 SEMANTIC_EDGES = pa.schema([("left", pa.uint64()), ("right", pa.uint64()), ("similarity", pa.float32())])
 
 LARGEST = 127
@@ -41,6 +47,8 @@ STUCK = 0.9  # share of a cluster in one part at which splitting leads nowhere
 BLOCK, COLUMNS = 1024, 8192  # rows compared at a time
 # Edges of a page to the most similar pages before it: a template with thousands of pages stays linear.
 MOST_EDGES = 64
+# Only beginnings are embedded: a page and the page that it begins are no duplicates.
+LONGER = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +142,7 @@ def assign_clusters(table: pa.Table, centroids: Mapping[str, bytes]) -> pa.Table
         of_language = np.frombuffer(centroids.get(language, b""), np.int8).reshape(-1, DIMENSIONS)
         first = np.uint64(int.from_bytes(language.encode()[:4].ljust(4, b"\0"), "big") << 32)
         clusters[rows] = nearest(vectors[rows], of_language).astype(np.uint64) | first
-    return pa.table(
-        [pa.array(clusters), table.column("reference"), table.column("hash"), table.column("vector")], schema=CLUSTERED
-    )
+    return pa.table([pa.array(clusters), *(table.column(name) for name in CLUSTERED.names[1:])], schema=CLUSTERED)
 
 
 def match_clusters(table: pa.Table, similarity: float, cluster_texts: int) -> pa.Table:
@@ -153,10 +159,10 @@ def match_clusters(table: pa.Table, similarity: float, cluster_texts: int) -> pa
 def _match_part(table: pa.Table, similarity: float, cluster_texts: int, depth: int) -> Iterator[pa.Table]:
     """Edges of a cluster whose rows are in the order of references."""
     rows, limit = table.num_rows, OVERSIZE * cluster_texts
-    references, vectors = np.asarray(table.column("reference")), matrix(table)
     if rows <= limit:
-        yield similar_pairs(references, vectors, similarity, rows)
+        yield similar_pairs(table, similarity, rows)
         return
+    vectors = matrix(table)
     if depth < MOST_SPLITS:
         parts = min(MOST_PARTS, -(-rows // cluster_texts))
         hashes = np.asarray(table.column("hash"))
@@ -168,11 +174,11 @@ def _match_part(table: pa.Table, similarity: float, cluster_texts: int, depth: i
                 yield from _match_part(table.take(pa.array(part)), similarity, cluster_texts, depth + 1)
             # One template may have been split into many parts: the page in the middle of each ties them together.
             middle = np.sort([part[np.argmax(_cosines_to_mean(vectors[part]))] for part in inside])
-            yield similar_pairs(references[middle], vectors[middle], similarity, len(middle))
+            yield similar_pairs(table.take(pa.array(middle)), similarity, len(middle))
             return
     # All are alike: along the line of their cosine to the mean, each page meets those just before it.
     order = np.argsort(_cosines_to_mean(vectors), kind="stable")
-    yield similar_pairs(references[order], vectors[order], similarity, limit)
+    yield similar_pairs(table.take(pa.array(order)), similarity, limit)
 
 
 def _cosines_to_mean(vectors: I8) -> F64:
@@ -182,11 +188,14 @@ def _cosines_to_mean(vectors: I8) -> F64:
     return cosines
 
 
-def similar_pairs(references: U64, vectors: I8, similarity: float, reach: int) -> pa.Table:
-    """SEMANTIC_EDGES of each row with the `reach` rows before it; of a page the MOST_EDGES most similar ones.
+def similar_pairs(table: pa.Table, similarity: float, reach: int) -> pa.Table:
+    """SEMANTIC_EDGES of each row of CLUSTERED with the `reach` rows before it; the MOST_EDGES most similar of a page.
 
-    Memory is bounded by BLOCK x COLUMNS cosines.
+    Pages of which one is more than LONGER times as long as the other are no pair. Memory is bounded by BLOCK x COLUMNS
+    cosines.
     """
+    references, vectors = np.asarray(table.column("reference")), matrix(table)
+    sizes = np.asarray(table.column("characters")).astype(np.int64)
     squares = _squares(vectors).astype(np.float64)
     lengths = np.sqrt(squares).astype(np.float32)
     later, earlier, cosines = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, np.float64)]
@@ -204,6 +213,7 @@ def similar_pairs(references: U64, vectors: I8, similarity: float, reach: int) -
             i, j = i + begin, j + low
             cosine = exact / np.sqrt(np.maximum(squares[i] * squares[j], 1.0))
             kept = (j < i) & (i - j <= reach) & (cosine >= similarity)
+            kept &= np.maximum(sizes[i], sizes[j]) <= LONGER * np.minimum(sizes[i], sizes[j])
             found = i[kept], j[kept], cosine[kept]
             i, j, cosine = (np.concatenate(both) for both in zip(best, found, strict=True))
             best = _strongest(i, j, cosine, references)

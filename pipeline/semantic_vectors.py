@@ -31,6 +31,7 @@ LANGUAGES = frozenset("ara deu eng spa fra ita jpn kor nld pol por rus tha tur z
 # What is embedded of a text: its beginning, at once. Passages spread over a text stand elsewhere in its other versions.
 HEAD_CHARACTERS = 2400
 LEAST_CHARACTERS = 200  # the meaning of less is that of its template
+MOST_CHARACTERS = 4 * HEAD_CHARACTERS  # nothing is said of a text of which less than a quarter was looked at
 
 
 def missing_encoder() -> list[str]:
@@ -43,7 +44,7 @@ def encoder_parameters() -> dict[str, str | int]:
     return {
         "encoder": f"{PACKAGE} {version(PACKAGE)}",
         "head_characters": HEAD_CHARACTERS,
-        "least_characters": LEAST_CHARACTERS,
+        "characters": f"{LEAST_CHARACTERS} to {MOST_CHARACTERS}",
     }
 
 
@@ -64,8 +65,8 @@ def vectors_path(folder: str | Path, name: str) -> Path:
 def embed_shard(folder: str, name: str, packed: bytes) -> dict[str, int]:
     """Leave the vectors of the rows of a packed table beside a staged shard; returns pages by language.
 
-    Pages in languages that the encoder does not know, of unsure language and of few characters take no part. What an
-    interrupted run has left is taken again if it was made of the same rows, texts and encoder.
+    Pages in languages that the encoder does not know, of unsure language, very short and long ones take no part. What
+    an interrupted run has left is taken again if it was made of the same rows, texts and encoder.
     """
     rows = pa.ipc.open_stream(packed).read_all()
     references = np.unique(np.asarray(rows.column("reference"), dtype=np.uint64))
@@ -84,13 +85,14 @@ def embed_shard(folder: str, name: str, packed: bytes) -> dict[str, int]:
 def embed_rows(path: Path, references: npt.NDArray[np.uint64], load: Callable[[], Encode]) -> pa.Table:
     """VECTORS of the pages at these references, which are of one shard; only their texts are read."""
     wanted = (references & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    found: list[tuple[int, int, str]] = []
+    found: list[tuple[str, int, int, int]] = []
     vectors = []
     for number, doc_id, language, text in _rows(path, wanted):
-        if language in LANGUAGES and len(text) >= LEAST_CHARACTERS:
-            found.append((int(references[np.searchsorted(wanted, number)]), page_hash(doc_id), language))
+        if language in LANGUAGES and LEAST_CHARACTERS <= len(text) <= MOST_CHARACTERS:
+            reference = int(references[np.searchsorted(wanted, number)])
+            found.append((language, reference, page_hash(doc_id), len(text)))
             vectors.append(load()([text[:HEAD_CHARACTERS]])[0])  # alone: a vector depends on its page alone
-    columns = [list(column) for column in zip(*found, strict=True)] or [[], [], []]
+    columns = [list(column) for column in zip(*found, strict=True)] or [[], [], [], []]
     packed = packed_vectors(quantise(np.array(vectors, np.float64).reshape(-1, DIMENSIONS)))
     arrays = [pa.array(column, field.type) for column, field in zip(columns, VECTORS, strict=False)]
     return pa.table([*arrays, packed], schema=VECTORS)

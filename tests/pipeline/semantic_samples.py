@@ -100,3 +100,10 @@ SAMPLES = [
         "finales de julio.",
     ),
 ]
+
+# The first original in German.
+TRANSLATED = (
+    "Die Stadtbibliothek in der Mühlstraße schließt im August für drei Wochen, weil das Dach repariert wird. Bücher, "
+    "die in dieser Zeit fällig werden, können in der Zweigstelle am Bahnhof abgegeben werden, Gebühren fallen nicht "
+    "an. Der Lesesaal für Zeitungen zieht ins Rathaus um und behält seine Öffnungszeiten."
+)

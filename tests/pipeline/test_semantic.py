@@ -15,16 +15,21 @@ import pyarrow.parquet as pq
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that
+from semantic_samples import SAMPLES, TRANSLATED
 
 from pipeline import semantic, semantic_vectors
 from pipeline.calls import Call
 from pipeline.decide import read_arrow, write_arrow
+from pipeline.host import close_shared_host
 from pipeline.semantic import ROWS, FindSemanticEdges
 from pipeline.semantic_match import DIMENSIONS, SEMANTIC_EDGES, VECTORS, matrix, packed_vectors, page_hash, quantise
 from pipeline.semantic_vectors import (
+    HEAD_CHARACTERS,
     LEAST_CHARACTERS,
+    MOST_CHARACTERS,
     embed_rows,
     embed_shard,
+    load_encoder,
     missing_encoder,
     vectors_path,
 )
@@ -67,14 +72,15 @@ def test_who_takes_part(tmp_path: Path) -> None:
         {"doc_id": "5", "text": None},
         {"doc_id": "6", "text": "b" * LEAST_CHARACTERS, "language": "cmn_Hans"},
         {"doc_id": "7", "text": enough},
+        {"doc_id": "8", "text": "a" * (MOST_CHARACTERS + 1)},
     ]
     stage(tmp_path, "s", pages)
-    asked = (np.uint64(9) << np.uint64(32)) + np.array([0, 1, 2, 3, 4, 5, 6], np.uint64)
+    asked = (np.uint64(9) << np.uint64(32)) + np.array([0, 1, 2, 3, 4, 5, 6, 8], np.uint64)
     found = embed_rows(tmp_path / "s.documents.parquet", asked, lambda: fake_encode)
     assert found.schema.equals(VECTORS)
     assert found.drop(["vector"]).to_pylist() == [
-        {"reference": 9 << 32, "hash": page_hash("0"), "language": "eng"},
-        {"reference": (9 << 32) + 6, "hash": page_hash("6"), "language": "zho"},
+        {"language": "eng", "reference": 9 << 32, "hash": page_hash("0"), "characters": LEAST_CHARACTERS},
+        {"language": "zho", "reference": (9 << 32) + 6, "hash": page_hash("6"), "characters": LEAST_CHARACTERS},
     ]
     assert np.array_equal(matrix(found)[0], quantise(fake_encode([enough]))[0])
     nothing = embed_rows(tmp_path / "s.documents.parquet", asked[1:2], lambda: pytest.fail("no page needs the encoder"))
@@ -168,7 +174,8 @@ def test_layout_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             inside = slice(bounds[number], bounds[number + 1])
             own = [(number << 32) + row for row in range(inside.stop - inside.start)]
             position |= dict(zip(own, range(inside.start, inside.stop), strict=True))
-            columns = [pa.array(own, pa.uint64()), hashes[inside], languages[inside], vectors[inside]]
+            sizes = pa.array([500] * len(own), pa.uint32())
+            columns = [languages[inside], pa.array(own, pa.uint64()), hashes[inside], sizes, vectors[inside]]
             write_arrow(folder / f"s{number}.all.arrow", pa.table(columns, schema=VECTORS))
             names.append((number, f"s{number}"))
             taking_part = [ref for ref in own if position[ref] % 10]
@@ -189,3 +196,63 @@ def test_nothing_takes_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     policy = SemanticPolicy(enabled=True)
     assert edges_of(tmp_path, [(0, "s")], [], policy) == []
     assert edges_of(tmp_path, [(0, "s")], [(0, pack(ROWS.empty_table()))], policy) == []
+
+
+def stage_samples(folder: Path) -> list[dict[str, Any]]:
+    """The own texts in two shards; the last page says in German what the first says in English."""
+    pages = [
+        {"doc_id": f"{sample}-{kind}", "language": LABELS.get(language, language), "text": text}
+        for sample, (language, *texts) in enumerate(SAMPLES)
+        for kind, text in enumerate(texts)
+    ]
+    pages.append({"doc_id": "translated", "language": "deu_Latn", "text": TRANSLATED})
+    stage(folder, "s0", pages[::2])
+    stage(folder, "s1", pages[1::2])
+    return pages
+
+
+@needs_encoder
+def test_copies_are_near_and_other_pages_are_not(tmp_path: Path) -> None:
+    default = SemanticPolicy().similarity
+    for sample, (language, *texts) in enumerate(SAMPLES):
+        pages = [{"doc_id": str(kind), "language": language, "text": text} for kind, text in enumerate(texts)]
+        stage(tmp_path, f"{sample}", pages)
+        rows = np.arange(4, dtype=np.uint64)
+        floats = matrix(embed_rows(tmp_path / f"{sample}.documents.parquet", rows, load_encoder)).astype(np.float64)
+        floats /= np.linalg.norm(floats, axis=1, keepdims=True)
+        copy, paraphrase, other = floats[0] @ floats[1:].T
+        assert copy >= default > paraphrase > other, (sample, copy, paraphrase, other)
+
+
+@needs_encoder
+def test_a_vector_depends_on_its_page_alone(tmp_path: Path) -> None:
+    texts = [text for _, *texts in SAMPLES[:3] for text in texts] + ["Begin. " + "word " * 1000]
+    stage(tmp_path, "s", [{"doc_id": str(row), "text": text} for row, text in enumerate(texts)])
+    path = tmp_path / "s.documents.parquet"
+    together = embed_rows(path, np.arange(len(texts), dtype=np.uint64), load_encoder)
+    alone = embed_rows(path, np.array([len(texts) - 1], np.uint64), load_encoder)
+    assert matrix(together)[-1:].tobytes() == matrix(alone).tobytes()
+    cut = texts[-1][:HEAD_CHARACTERS]
+    stage(tmp_path, "cut", [{"doc_id": "0", "text": cut}])
+    of_cut = embed_rows(tmp_path / "cut.documents.parquet", np.zeros(1, np.uint64), load_encoder)
+    assert matrix(of_cut).tobytes() == matrix(alone).tobytes()
+
+
+@needs_encoder
+@pytest.mark.full
+def test_copies_are_found_and_translations_are_not(tmp_path: Path) -> None:
+    pages = stage_samples(tmp_path)
+    rows = [(number, references(number, list(range(len(pages[number::2]))))) for number in range(2)]
+    try:
+        edges = edges_of(tmp_path, [(0, "s0"), (1, "s1")], rows, SemanticPolicy(enabled=True), 3)
+        loose = edges_of(tmp_path, [(0, "s0"), (1, "s1")], rows, SemanticPolicy(enabled=True, similarity=0.3), 3)
+    finally:
+        close_shared_host()
+    names = {(number << 32) + row: page["doc_id"] for number in range(2) for row, page in enumerate(pages[number::2])}
+    assert {frozenset((names[a], names[b])) for a, b, _ in edges} == {
+        frozenset((f"{sample}-0", f"{sample}-1")) for sample in range(len(SAMPLES))
+    }
+    assert len(loose) > len(edges)
+    assert not {"0-0", "0-1", "0-2"} & {
+        names[end] for a, b, _ in loose for end in (a, b) if "translated" in (names[a], names[b])
+    }

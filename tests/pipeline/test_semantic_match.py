@@ -39,16 +39,13 @@ def directions(rng: np.random.Generator, topics: int, pages: int, spread: float 
     return centres[rng.integers(0, topics, pages)] + spread * rng.normal(size=(pages, DIMENSIONS))
 
 
-def vectors_table(vectors: I8, languages: list[str] | None = None) -> pa.Table:
+def vectors_table(vectors: I8, languages: list[str] | None = None, sizes: list[int] | None = None) -> pa.Table:
     count = len(vectors)
     references = np.arange(count, dtype=np.uint64) + (np.arange(count, dtype=np.uint64) % 3 << np.uint64(32))
     hashes = np.array([page_hash(f"{number:032x}") for number in range(count)], np.uint64)
-    columns = [
-        np.sort(references),
-        hashes,
-        pa.array(languages or ["eng"] * count, pa.string()),
-        packed_vectors(vectors),
-    ]
+    labels = pa.array(languages or ["eng"] * count, pa.string())
+    lengths = np.array(sizes or [500] * count, np.uint32)
+    columns = [labels, np.sort(references), hashes, lengths, packed_vectors(vectors)]
     return pa.table(columns, schema=VECTORS)
 
 
@@ -98,9 +95,9 @@ def test_dot_products_are_exact_in_float32() -> None:
     assert semantic_match.LARGEST**2 * DIMENSIONS < 2**24
     extreme = np.full((2, DIMENSIONS), 127, np.int8)
     extreme[1] = -127
-    edges = as_pairs(similar_pairs(np.array([5, 4], np.uint64), np.vstack([extreme[:1], extreme[:1]]), 1.0, 2))
-    assert edges == {(4, 5): 1.0}
-    assert not similar_pairs(np.array([4, 5], np.uint64), extreme, 0.01, 2).num_rows
+    edges = as_pairs(similar_pairs(clustered(np.vstack([extreme[:1], extreme[:1]])), 1.0, 2))
+    assert list(edges.values()) == [1.0]
+    assert not similar_pairs(clustered(extreme), 0.01, 2).num_rows
 
 
 @pytest.mark.parametrize("similarity", [0.6, 0.8, 0.95])
@@ -224,6 +221,13 @@ def test_an_oversize_cluster_is_split_by_meaning() -> None:
 def test_nothing_and_one_page() -> None:
     assert match_clusters(CLUSTERED.empty_table(), 0.9, 10).num_rows == 0
     assert match_clusters(clustered(quantise(np.ones((1, DIMENSIONS)))), 0.1, 10).num_rows == 0
-    empty = similar_pairs(np.zeros(2, np.uint64), np.zeros((2, DIMENSIONS), np.int8), 0.5, 2)  # no direction, no pair
+    empty = similar_pairs(clustered(np.zeros((2, DIMENSIONS), np.int8)), 0.5, 2)  # no direction, no pair
     assert empty.num_rows == 0
     assert assign_clusters(VECTORS.empty_table(), {}).schema.equals(CLUSTERED)
+
+
+def test_a_page_and_what_it_begins_are_no_pair() -> None:
+    same = quantise(np.repeat(directions(np.random.default_rng(5), 1, 1), 4, axis=0))
+    table = vectors_table(same, sizes=[1000, 2000, 2001, 4500])
+    a, b, c, _ = table.column("reference").to_pylist()
+    assert set(as_pairs(match_clusters(assign_clusters(table, {}), 0.9, 10))) == {(a, b), (b, c)}
