@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.calls import Call, RunOnHost
-from pipeline.decide import read_arrow
+from pipeline.keys import read_arrow
 from pipeline.semantic_match import (
     CLUSTERED,
     VECTORS,

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from pipeline.decide import read_arrow, write_arrow
+from pipeline.keys import read_arrow, write_arrow
 from pipeline.parallel_match import comparable
 from pipeline.semantic_match import DIMENSIONS, VECTORS, packed_vectors, page_hash, quantise
 

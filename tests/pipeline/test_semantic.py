@@ -19,8 +19,8 @@ from semantic_samples import SAMPLES, TRANSLATED
 
 from pipeline import semantic, semantic_vectors
 from pipeline.calls import Call
-from pipeline.decide import read_arrow, write_arrow
 from pipeline.host import close_shared_host
+from pipeline.keys import read_arrow, write_arrow
 from pipeline.semantic import ROWS, FindSemanticEdges
 from pipeline.semantic_match import DIMENSIONS, SEMANTIC_EDGES, VECTORS, matrix, packed_vectors, page_hash, quantise
 from pipeline.semantic_vectors import (
