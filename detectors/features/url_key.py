@@ -266,3 +266,9 @@ def host_of(url: str | None) -> str | None:
         return None
     address = split_address(url)
     return address.host or None if address.scheme or url.lstrip().startswith("//") else None
+
+
+def site_of(url: str | None) -> str | None:
+    """Registrable domain of an address; the host where there is none (an IP address, a bare suffix); null without."""
+    host = host_of(url)
+    return host and (registrable_domain(host) or host)
