@@ -12,6 +12,9 @@ from detectors.api import digest_of
 from pipeline.runs import RunError
 
 INDEX_FILE = "index/index.json"
+# Pages that were taken down, with what recognises them: columns of an index file, and nothing of their text.
+TAKEN_DOWN_FILE = "index/taken-down.parquet"
+JOURNAL = ".take-down.json"  # of a run in which a take-down has begun and not ended
 INDEX_VERSION = 2  # 1, without index.json, kept no sketches
 
 
@@ -25,6 +28,13 @@ class RunIndex:
     documents: int
     seen: tuple[str, ...]
     files: tuple[Path, ...]  # index/part-*
+    taken_down: Path | None = None
+    version: int = INDEX_VERSION
+
+    @property
+    def shards(self) -> tuple[Path, ...]:
+        """Files of all pages that a later run compares itself with."""
+        return self.files if self.taken_down is None else (*self.files, self.taken_down)
 
 
 def index_json(manifest: Mapping[str, Any], parameters: Mapping[str, Any], documents: int, seen: Sequence[str]) -> str:
@@ -39,6 +49,34 @@ def index_json(manifest: Mapping[str, Any], parameters: Mapping[str, Any], docum
     return json.dumps(values, indent=2, sort_keys=True) + "\n"
 
 
+def read_manifest(root: Path) -> dict[str, Any]:
+    """run.json of a finished run.
+
+    Raises:
+        RunError: there is none, or it is no JSON object with the parts of one.
+    """
+    path = root / "run.json"
+    if not path.is_file():
+        raise RunError(f"{root} holds no finished run (run.json is missing); give the folder of one, or finish it")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        whole = all(isinstance(manifest[name], kind) for name, kind in (("files", list), ("sources", list)))
+        if whole and isinstance(manifest["config"], dict) and isinstance(manifest["execution"], dict):
+            return dict(manifest)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise RunError(f"{path} is damaged; `headwater verify {root}` says more")
+
+
+def check_whole(root: Path) -> None:
+    """Raise RunError where a take-down has begun and not ended."""
+    if (root / JOURNAL).exists():
+        raise RunError(
+            f"{root}: a take-down of documents was interrupted here; run `headwater seen remove {root} --ids FILE` "
+            "again (it goes on with what it had begun)"
+        )
+
+
 def read_index(folder: str | Path) -> RunIndex:
     """The index of a finished run.
 
@@ -48,6 +86,7 @@ def read_index(folder: str | Path) -> RunIndex:
     root = Path(folder)
     if not (root / "run.json").is_file():
         raise RunError(f"{root} holds no finished run (run.json is missing); give the folder of one, or finish it")
+    check_whole(root)
     if not (root / INDEX_FILE).is_file():
         raise RunError(f"{root} was made by an older release, whose index cannot be compared; curate it again")
     try:
@@ -55,15 +94,16 @@ def read_index(folder: str | Path) -> RunIndex:
         values = json.loads((root / INDEX_FILE).read_text(encoding="utf-8"))
         if values["version"] != INDEX_VERSION:
             found = values["version"]
-            raise RunError(f"{root} has an index of version {found}, this release reads {INDEX_VERSION}; curate it again")
-        entries = [e for e in manifest["files"] if e["path"].startswith("index/part-")]
+            raise RunError(f"{root} has an index of version {found}, this release reads {INDEX_VERSION}; curate again")
+        entries = [e for e in manifest["files"] if e["path"].startswith(("index/part-", TAKEN_DOWN_FILE))]
         index = RunIndex(
             root,
             str(values["run"]),
             dict(values["parameters"]),
             int(values["documents"]),
             tuple(values["seen"]),
-            tuple(root / entry["path"] for entry in entries),
+            tuple(root / entry["path"] for entry in entries if entry["path"] != TAKEN_DOWN_FILE),
+            next((root / entry["path"] for entry in entries if entry["path"] == TAKEN_DOWN_FILE), None),
         )
         damaged = [e["path"] for e in entries if (root / e["path"]).stat().st_size != e["bytes"]]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -271,4 +271,4 @@ def host_of(url: str | None) -> str | None:
 def site_of(url: str | None) -> str | None:
     """Registrable domain of an address; the host where there is none (an IP address, a bare suffix); null without."""
     host = host_of(url)
-    return host and (registrable_domain(host) or host)
+    return (registrable_domain(host) or host) if host else None
