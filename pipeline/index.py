@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from detectors.api import digest_of
-from pipeline.runs import RunError
+from pipeline.runs import JOURNAL, RunError
 
 INDEX_FILE = "index/index.json"
 # Pages that were taken down, with what recognises them: columns of an index file, and nothing of their text.
 TAKEN_DOWN_FILE = "index/taken-down.parquet"
-JOURNAL = ".take-down.json"  # of a run in which a take-down has begun and not ended
 INDEX_VERSION = 2  # 1, without index.json, kept no sketches
 
 
@@ -46,7 +45,7 @@ def index_json(manifest: Mapping[str, Any], parameters: Mapping[str, Any], docum
         "documents": documents,
         "seen": list(seen),
     }
-    return json.dumps(values, indent=2, sort_keys=True) + "\n"
+    return json.dumps(values, indent=2, sort_keys=True, default=asdict) + "\n"
 
 
 def read_manifest(root: Path) -> dict[str, Any]:
@@ -84,13 +83,11 @@ def read_index(folder: str | Path) -> RunIndex:
         RunError: there is no finished run, or its index is older, damaged or incomplete.
     """
     root = Path(folder)
-    if not (root / "run.json").is_file():
-        raise RunError(f"{root} holds no finished run (run.json is missing); give the folder of one, or finish it")
+    manifest = read_manifest(root)
     check_whole(root)
     if not (root / INDEX_FILE).is_file():
         raise RunError(f"{root} was made by an older release, whose index cannot be compared; curate it again")
     try:
-        manifest = json.loads((root / "run.json").read_text(encoding="utf-8"))
         values = json.loads((root / INDEX_FILE).read_text(encoding="utf-8"))
         if values["version"] != INDEX_VERSION:
             found = values["version"]
@@ -121,8 +118,10 @@ def check_compatible(indexes: Sequence[RunIndex], parameters: Mapping[str, Any])
             raise RunError(f"{index.path} and {runs[index.run]} are the same run; name it once")
         runs[index.run] = index.path
         for name in sorted({*parameters, *index.parameters}):
-            theirs, ours = index.parameters.get(name), parameters.get(name)
-            if json.dumps(theirs, sort_keys=True) != json.dumps(ours, sort_keys=True):
+            theirs, ours = (
+                json.dumps(values.get(name), sort_keys=True, default=asdict) for values in (index.parameters, parameters)
+            )
+            if theirs != ours:
                 raise RunError(
                     f"{index.path} cannot be compared with this run: its {name} is {theirs}, here it is {ours}; "
                     "set policy.duplicates alike, or curate the earlier run again"

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from detectors.api import run_detectors
 from detectors.features.sketch import compare
 from detectors.features.url_key import url_key
 from pipeline.index import RunIndex, check_compatible, read_index, read_manifest
@@ -81,15 +82,13 @@ def query_of_address(url: str) -> Query:
 
 def query_of_text(name: str, text: str, config: CurateConfig) -> Query:
     """Pages whose text is like this one. A text without words matches nothing."""
-    from pipeline.annotate import annotator_for, document_batch
+    from pipeline.annotate import annotator_for
     from pipeline.keys import KEY_COLUMNS, make_keys
-    from pipeline.outcomes import Outcome
+    from pipeline.outcomes import Outcome, document_batch
     from pipeline.read.records import Page
 
     page = Page(None, None, name, 0, None, "row", text=text)
     batch = document_batch([Outcome(page, "0" * 32, text=text)])
-    from detectors.api import run_detectors
-
     found = run_detectors(annotator_for(config, DETECTORS).detectors, batch).columns
     columns = {**{column: batch.column(column) for column in batch.schema.names}, **found}
     columns["text_bytes"] = pc.binary_length(batch.column("text")).cast(pa.int64())
@@ -127,7 +126,8 @@ def queries_of_documents(indexes: Sequence[RunIndex], doc_ids: Mapping[str, str]
 
 def documents_of_records(indexes: Sequence[RunIndex], record_ids: Collection[str]) -> dict[str, str]:
     """Document id to record id, for records of these runs (what a run kept, and what it dropped)."""
-    wanted, found = pa.array(sorted(record_ids), pa.string()), {}
+    wanted = pa.array(sorted(record_ids), pa.string())
+    found: dict[str, str] = {}
     for index in indexes:
         for path in sorted([*index.path.glob("data/*/*.parquet"), *index.path.glob("dropped/*.parquet")]):
             with pq.ParquetFile(path, pre_buffer=False) as file:
