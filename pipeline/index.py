@@ -48,6 +48,11 @@ def index_json(manifest: Mapping[str, Any], parameters: Mapping[str, Any], docum
     return json.dumps(values, indent=2, sort_keys=True, default=asdict) + "\n"
 
 
+def _stored(value: Any) -> str:
+    """A parameter as index.json holds it."""
+    return json.dumps(value, sort_keys=True, default=asdict)
+
+
 def read_manifest(root: Path) -> dict[str, Any]:
     """run.json of a finished run.
 
@@ -118,9 +123,7 @@ def check_compatible(indexes: Sequence[RunIndex], parameters: Mapping[str, Any])
             raise RunError(f"{index.path} and {runs[index.run]} are the same run; name it once")
         runs[index.run] = index.path
         for name in sorted({*parameters, *index.parameters}):
-            theirs, ours = (
-                json.dumps(values.get(name), sort_keys=True, default=asdict) for values in (index.parameters, parameters)
-            )
+            theirs, ours = _stored(index.parameters.get(name)), _stored(parameters.get(name))
             if theirs != ours:
                 raise RunError(
                     f"{index.path} cannot be compared with this run: its {name} is {theirs}, here it is {ours}; "

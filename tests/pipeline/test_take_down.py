@@ -7,15 +7,22 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from fake_seen_run import FakePage, doc_id, make_run, manifest_of, rows_of, words
 
 import pipeline.take_down
+from pipeline.clusters import MEMBERS, choose_canonical
+from pipeline.dedup import EQUAL_COLUMNS, standing_captures, standing_texts
 from pipeline.index import TAKEN_DOWN_FILE, read_index
+from pipeline.job import seen_files
+from pipeline.match import OTHER_COPY, REPRESENTATIVE, TAKEN_DOWN
 from pipeline.runs import JOURNAL, RunError, verify_run
+from pipeline.seen import shard_keys
 from pipeline.seen_commands import seen
 from pipeline.take_down import read_ids, read_urls, take_down
+from schemas.config import DuplicatePolicy
 
 HIDDEN = {"record_id": None, "url": None}
 
@@ -229,3 +236,31 @@ def test_the_command(run: Path, tmp_path: Path) -> None:
     assert CliRunner().invoke(seen, ["remove", str(run)]).exit_code == 2
     assert CliRunner().invoke(seen, ["remove", str(run), "--ids", "-", "--urls", "-"]).exit_code == 2
     assert verify_run(run) == []
+
+
+@pytest.mark.parametrize("keep", ["newest", "oldest"])
+def test_a_later_run_meets_the_address_and_the_text(run: Path, keep: str) -> None:
+    take_down(run, [doc_id("kept1"), doc_id("gone")])
+    index = read_index(run)
+    files = seen_files([index])
+    assert [Path(file.path).name for file in files[-1:]] == ["taken-down.parquet"]
+    policy = DuplicatePolicy.model_validate({"keep_capture": keep})
+    name = files[-1].name
+    keys = shard_keys("", name, EQUAL_COLUMNS)
+    captures, losers = standing_captures(name, keys, policy)
+    assert sorted(captures.column("doc_id").to_pylist()) == sorted([doc_id("kept1"), doc_id("gone")])
+    texts, _ = standing_texts(keys, losers, policy)
+    assert texts.column("doc_id").to_pylist() == [doc_id("kept1")]  # the other was dropped before it had a text
+
+
+def test_a_page_that_meets_one_that_was_taken_down_says_so() -> None:
+    seen_reference = (1 << 63) + 5
+    rows = {
+        "component": [5, 5, 6, 6], "reference": [5, seen_reference, 6, 7], "rank": [1, 9, 1, 2],
+        "role": [OTHER_COPY, TAKEN_DOWN, REPRESENTATIVE, OTHER_COPY], "content_key": [1, 1, 2, 2],
+        "doc_id": ["p", "r", "a", "b"], "cluster_id": [None, "r", None, None], "cluster_run": [None, "run", None, None],
+    }  # fmt: skip
+    verdicts = choose_canonical(pa.table(rows, schema=MEMBERS)).to_pylist()
+    assert {(row["reference"], row["kind"], row["canonical"], row["is_canonical"]) for row in verdicts} == {
+        (5, "taken_down", "r", False), (6, "exact_duplicate", "a", True), (7, "exact_duplicate", "a", False),
+    }  # fmt: skip
