@@ -26,6 +26,7 @@ from pipeline.progress import Reporter
 from pipeline.provenance_commands import calibrate, controls, explain, prevalence
 from pipeline.read.storage import InputError
 from pipeline.runs import RunError, headwater_version, verify_run
+from pipeline.seen_commands import seen
 from pipeline.teacher_commands import teach
 from schemas.config import ConfigError, load_config
 
@@ -201,6 +202,7 @@ cli.add_command(detectors)
 cli.add_command(extractor)
 cli.add_command(controls)
 cli.add_command(explain)
+cli.add_command(seen)
 cli.add_command(minhash)
 for command in (calibrate, prevalence, teach):
     detectors.add_command(command)

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from pipeline.connect import LABELS
 from pipeline.decide import VERDICTS
-from pipeline.match import OTHER_CAPTURE, ROW, SEEN, column, starts_of
+from pipeline.match import OTHER_CAPTURE, ROW, SEEN, TAKEN_DOWN, column, starts_of
 
 MEMBERS = pa.schema(
     [
@@ -60,7 +60,8 @@ def choose_canonical(members: pa.Table) -> pa.Table:
     """
     component, reference, rank = (column(members, name) for name in ("component", "reference", "rank"))
     is_new = reference < SEEN
-    is_other_capture = np.asarray(members.column("role").combine_chunks()) == OTHER_CAPTURE
+    role = np.asarray(members.column("role").combine_chunks())
+    is_other_capture = role == OTHER_CAPTURE
     contents = np.asarray(pc.fill_null(members.column("content_key"), 0), dtype=np.uint64)
     order = np.lexsort((reference, rank, is_other_capture, is_new, component))
     first = starts_of(component[order])
@@ -69,6 +70,7 @@ def choose_canonical(members: pa.Table) -> pa.Table:
     head = np.repeat(order[starts], sizes)
     kind = np.where(contents[order] == contents[head], "exact_duplicate", "near_duplicate")
     kind = np.where(is_other_capture[order], "url_duplicate", kind)
+    kind = np.where(role[head] == TAKEN_DOWN, "taken_down", kind)
     heads = members.take(pa.array(head))
     verdicts = pa.table(
         [

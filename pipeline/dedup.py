@@ -26,7 +26,18 @@ from pipeline.clusters import MEMBERS, choose_canonical, describe_members, uniqu
 from pipeline.connect import EDGES, LABELS, ConnectedComponents
 from pipeline.keys import read_arrow, write_arrow
 from pipeline.large_clusters import SIMILAR_EDGES, FlaggedCluster, SplitLargeClusters
-from pipeline.match import BANDS, LOSERS, OTHER_CAPTURE, OTHER_COPY, OUT, PAIRS, REPRESENTATIVE, STANDING, column
+from pipeline.match import (
+    BANDS,
+    LOSERS,
+    OTHER_CAPTURE,
+    OTHER_COPY,
+    OUT,
+    PAIRS,
+    REPRESENTATIVE,
+    STANDING,
+    TAKEN_DOWN,
+    column,
+)
 from pipeline.seen import file_stem, is_seen, shard_keys
 from pipeline.shuffle import BucketedShuffle, bucket_of, gather, pack, split_by, to_buckets, to_shards, unpack
 from pipeline.verify_pairs import EDGES_VERIFIED, TEXT
@@ -48,7 +59,7 @@ def standing_captures(name: str, keys: pa.Table, policy: DuplicatePolicy) -> tup
     if is_seen(name):
         # An earlier capture stands where the oldest does. Where the newest does, its text alone says whether the later
         # capture is new.
-        takes_part &= (roles != OTHER_CAPTURE) & (policy.keep_capture == "oldest")
+        takes_part &= (roles == TAKEN_DOWN) | ((roles != OTHER_CAPTURE) & (policy.keep_capture == "oldest"))
     return match.compete(match.standing(keys, takes_part, "url_key", "capture_rank"))
 
 
@@ -56,7 +67,8 @@ def standing_texts(keys: pa.Table, captures: pa.Table, policy: DuplicatePolicy) 
     """STANDING: pages of a shard that stand for their text in it; and LOSERS; without the LOSERS among captures."""
     roles = match.initial_roles(keys)
     match.set_losers(roles, captures, OTHER_CAPTURE)
-    return match.compete(match.standing(keys, (roles == REPRESENTATIVE) & policy.exact, "content_key", "rank"))
+    takes_part = ((roles == REPRESENTATIVE) | (roles == TAKEN_DOWN)) & policy.exact
+    return match.compete(match.standing(keys, takes_part, "content_key", "rank"))
 
 
 class MatchEquals(beam.PTransform):  # type: ignore[misc]

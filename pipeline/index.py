@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from detectors.api import digest_of
-from pipeline.runs import RunError
+from pipeline.runs import JOURNAL, RunError
 
 INDEX_FILE = "index/index.json"
+# Pages that were taken down, with what recognises them: columns of an index file, and nothing of their text.
+TAKEN_DOWN_FILE = "index/taken-down.parquet"
 INDEX_VERSION = 2  # 1, without index.json, kept no sketches
 
 
@@ -25,6 +27,13 @@ class RunIndex:
     documents: int
     seen: tuple[str, ...]
     files: tuple[Path, ...]  # index/part-*
+    taken_down: Path | None = None
+    version: int = INDEX_VERSION
+
+    @property
+    def shards(self) -> tuple[Path, ...]:
+        """Files of all pages that a later run compares itself with."""
+        return self.files if self.taken_down is None else (*self.files, self.taken_down)
 
 
 def index_json(manifest: Mapping[str, Any], parameters: Mapping[str, Any], documents: int, seen: Sequence[str]) -> str:
@@ -36,7 +45,40 @@ def index_json(manifest: Mapping[str, Any], parameters: Mapping[str, Any], docum
         "documents": documents,
         "seen": list(seen),
     }
-    return json.dumps(values, indent=2, sort_keys=True) + "\n"
+    return json.dumps(values, indent=2, sort_keys=True, default=asdict) + "\n"
+
+
+def _stored(value: Any) -> str:
+    """A parameter as index.json holds it."""
+    return json.dumps(value, sort_keys=True, default=asdict)
+
+
+def read_manifest(root: Path) -> dict[str, Any]:
+    """run.json of a finished run.
+
+    Raises:
+        RunError: there is none, or it is no JSON object with the parts of one.
+    """
+    path = root / "run.json"
+    if not path.is_file():
+        raise RunError(f"{root} holds no finished run (run.json is missing); give the folder of one, or finish it")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        whole = all(isinstance(manifest[name], kind) for name, kind in (("files", list), ("sources", list)))
+        if whole and isinstance(manifest["config"], dict) and isinstance(manifest["execution"], dict):
+            return dict(manifest)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise RunError(f"{path} is damaged; `headwater verify {root}` says more")
+
+
+def check_whole(root: Path) -> None:
+    """Raise RunError where a take-down has begun and not ended."""
+    if (root / JOURNAL).exists():
+        raise RunError(
+            f"{root}: a take-down of documents was interrupted here; run `headwater seen remove {root} --ids FILE` "
+            "again (it goes on with what it had begun)"
+        )
 
 
 def read_index(folder: str | Path) -> RunIndex:
@@ -46,24 +88,24 @@ def read_index(folder: str | Path) -> RunIndex:
         RunError: there is no finished run, or its index is older, damaged or incomplete.
     """
     root = Path(folder)
-    if not (root / "run.json").is_file():
-        raise RunError(f"{root} holds no finished run (run.json is missing); give the folder of one, or finish it")
+    manifest = read_manifest(root)
+    check_whole(root)
     if not (root / INDEX_FILE).is_file():
         raise RunError(f"{root} was made by an older release, whose index cannot be compared; curate it again")
     try:
-        manifest = json.loads((root / "run.json").read_text(encoding="utf-8"))
         values = json.loads((root / INDEX_FILE).read_text(encoding="utf-8"))
         if values["version"] != INDEX_VERSION:
             found = values["version"]
             raise RunError(f"{root} has an index of version {found}, this release reads {INDEX_VERSION}; curate again")
-        entries = [e for e in manifest["files"] if e["path"].startswith("index/part-")]
+        entries = [e for e in manifest["files"] if e["path"].startswith(("index/part-", TAKEN_DOWN_FILE))]
         index = RunIndex(
             root,
             str(values["run"]),
             dict(values["parameters"]),
             int(values["documents"]),
             tuple(values["seen"]),
-            tuple(root / entry["path"] for entry in entries),
+            tuple(root / entry["path"] for entry in entries if entry["path"] != TAKEN_DOWN_FILE),
+            next((root / entry["path"] for entry in entries if entry["path"] == TAKEN_DOWN_FILE), None),
         )
         damaged = [e["path"] for e in entries if (root / e["path"]).stat().st_size != e["bytes"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -81,8 +123,8 @@ def check_compatible(indexes: Sequence[RunIndex], parameters: Mapping[str, Any])
             raise RunError(f"{index.path} and {runs[index.run]} are the same run; name it once")
         runs[index.run] = index.path
         for name in sorted({*parameters, *index.parameters}):
-            theirs, ours = index.parameters.get(name), parameters.get(name)
-            if json.dumps(theirs, sort_keys=True) != json.dumps(ours, sort_keys=True):
+            theirs, ours = _stored(index.parameters.get(name)), _stored(parameters.get(name))
+            if theirs != ours:
                 raise RunError(
                     f"{index.path} cannot be compared with this run: its {name} is {theirs}, here it is {ours}; "
                     "set policy.duplicates alike, or curate the earlier run again"

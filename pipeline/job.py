@@ -149,7 +149,7 @@ def open_seen(config: CurateConfig, annotator: Annotator) -> list[RunIndex]:
 
 def seen_files(indexes: Sequence[RunIndex]) -> tuple[SeenFile, ...]:
     """The index files of earlier runs, numbered as shards."""
-    files = [(index.run, str(path)) for index in indexes for path in index.files]
+    files = [(index.run, str(path)) for index in indexes for path in index.shards]
     return tuple(SeenFile(FIRST_SEEN_SHARD + number, run, path) for number, (run, path) in enumerate(files))
 
 

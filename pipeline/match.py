@@ -25,6 +25,7 @@ ROW = np.uint64(0xFFFFFFFF)
 
 # Roles in the matching of texts, as the index of a run records them.
 OUT, OTHER_CAPTURE, OTHER_COPY, REPRESENTATIVE = 0, 1, 2, 3
+TAKEN_DOWN = 4  # of an earlier run alone: stands for its address and text, so that no later page does
 
 STANDING = pa.schema([("key", pa.uint64()), ("rank", pa.uint64()), ("reference", pa.uint64()), ("doc_id", pa.string())])
 LOSERS = pa.schema([("reference", pa.uint64()), ("winner", pa.uint64()), ("winner_id", pa.string())])

@@ -21,6 +21,7 @@ from schemas.config import CurateConfig
 from schemas.manifest import MANIFEST_VERSION, SourceAccount, sha256_of, write_json
 
 WORK = "_work"
+JOURNAL = ".take-down.json"  # of a run in which a take-down has begun and not ended
 RESULT_FOLDERS = ("data", "dropped", "failures", "index")
 
 
@@ -212,7 +213,7 @@ def verify_run(path: str | Path) -> list[str]:
 
 
 def _check_manifest(root: Path, manifest: dict[str, Any]) -> list[str]:
-    problems: list[str] = []
+    problems = ["a take-down of documents has begun and not ended"] if (root / JOURNAL).exists() else []
     named = {entry["path"] for entry in manifest["files"]}
     for folder in RESULT_FOLDERS:
         for file in sorted((root / folder).rglob("*")):

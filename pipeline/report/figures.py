@@ -38,7 +38,7 @@ CONFIDENCE = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # lower bounds of the bins, o
 STEPS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("Response and address", ("http_status", "not_html", "redirect"), ("url_",)),
     ("Main text", ("no_text",), ("empty",)),
-    ("Opt-outs", ("opt_out",), ("opt_out",)),
+    ("Opt-outs", ("opt_out", "taken_down"), ("opt_out",)),
     ("Provenance policy", (), ("provenance_",)),
     ("Language", ("language", "language_score"), ("language",)),
     ("Quality rules", (), ("gopher_", "c4_", "fineweb_", "refinedweb_", "quality")),

@@ -23,6 +23,7 @@ REASONS = {
     "not_html": "not a page of HTML or text",
     "no_text": "no main text, or fewer words than asked for",
     "opt_out": "states an opt-out that the policy honours",
+    "taken_down": "removed after the run, by `headwater seen remove`",
     "language": "not a language to keep",
     "language_score": "language not certain enough",
     "url_duplicate": "another capture of the same address is kept",
