@@ -1,4 +1,4 @@
-"""Content hash and MinHash signature of each document: the keys of exact and near-duplicate matching."""
+"""Content hash, MinHash signature and sketch of each document: what exact and near duplicates are matched by."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import xxhash
 
 from detectors.api import FeatureCache, Signals
 from detectors.features import minhash
+from detectors.features import sketch as sketches
 from detectors.features.tokens import KIND_WORD, TOKENS_VERSION, Tokens, tokens, unicode_version, warm
 
 
@@ -19,19 +20,23 @@ class Duplicates:
     """Keys of the text of a page.
 
     Outputs: `content_hash` (16 bytes, xxh3-128 of the words: equal for texts that differ only in case, spaces and
-    the punctuation between words), `minhash` (little-endian uint32 per permutation) and `words` (number of words).
-    Both keys are null for a text without words.
+    the punctuation between words), `minhash` (little-endian uint32 per permutation), `sketch` (the `sketch` smallest
+    distinct shingle hashes, sorted, little-endian uint32), `shingles` (number of distinct shingles) and `words` (number
+    of words). All but `words` are null for a text without words.
     """
 
-    def __init__(self, shape: str = minhash.DEFAULT_SHAPE, seed: int = 1) -> None:
+    def __init__(self, shape: str = minhash.DEFAULT_SHAPE, seed: int = 1, sketch: int = sketches.DEFAULT_SIZE) -> None:
         self.name = "duplicates"
-        self.version = 1
+        self.version = 2
         self.shape = minhash.SHAPES[shape]
         self.seed = seed
+        self.sketch = sketch
         self.columns = frozenset({"text"})
         self.outputs: Mapping[str, pa.DataType] = {
             "content_hash": pa.binary(16),
             "minhash": pa.binary(4 * self.shape.size),
+            "sketch": pa.binary(),
+            "shingles": pa.int32(),
             "words": pa.int32(),
         }
 
@@ -42,20 +47,23 @@ class Duplicates:
     def __call__(self, batch: pa.RecordBatch, features: FeatureCache) -> Signals:
         """Keys of the batch; no evidence."""
         found = tokens(features)
-        rows, words = minhash.signatures_and_words(found, self.shape, self.seed)
-        valid = words > 0
+        keys = minhash.keys(found, self.shape, self.seed, self.sketch)
+        valid = keys.words > 0
         columns = {
             "content_hash": pa.array(content_hashes(found), type=pa.binary(16)),
-            "minhash": fixed_binary(rows.astype("<u4", copy=False), valid),
-            "words": pa.array(words, type=pa.int32()),
+            "minhash": fixed_binary(keys.signatures.astype("<u4", copy=False), valid),
+            "sketch": sketches.sketch_array(keys.sketch, keys.sketch_start, valid),
+            "shingles": pa.array(keys.shingles, type=pa.int32(), mask=~valid),
+            "words": pa.array(keys.words, type=pa.int32()),
         }
         return Signals(columns)
 
     def parameters(self) -> Mapping[str, Any]:
-        """Shape, seed and the versions of the tokeniser and its character data."""
+        """Shape, seed, size of the sketch and the versions of the tokeniser and its character data."""
         return {
             "shape": str(self.shape),
             "seed": self.seed,
+            "sketch": self.sketch,
             "shingle_words": minhash.WORDS_PER_SHINGLE,
             "tokens": TOKENS_VERSION,
             "unicode": unicode_version(),

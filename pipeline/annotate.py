@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from detectors.api import Detector, digest_of, fingerprint, run_detectors
 from detectors.quality.url import UrlFilter
-from detectors.registry import build_detectors
+from detectors.registry import build_detectors, built_in_names
 from pipeline.extract import signals
 from pipeline.extract.api import PageInput
 from pipeline.extract.errors import ExtractionError
@@ -40,20 +40,23 @@ from schemas.failure import FAILURES
 from schemas.manifest import SourceAccount, sha256_of
 
 ROW_GROUP_BYTES = 8 << 20
-STAGING_VERSION = 3
+STAGING_VERSION = 4
 TEXT_MODELS = ("ai_text", "translated_text")
 # Staged shards are read whole and once or twice: dictionaries and statistics would cost more than they save.
 STAGED: dict[str, Any] = {"compression": "lz4", "use_dictionary": False, "write_statistics": False}
 
 
 class Annotator:
-    """Extraction and detectors of one configuration, set up once per process."""
+    """Extraction and detectors of one configuration, set up once per process; `only` some of them where named."""
 
-    def __init__(self, config: CurateConfig) -> None:
+    def __init__(self, config: CurateConfig, only: Collection[str] = ()) -> None:
         self.config = config
         self.extractor = make_extractor(config.extract)
         self.url_filter = UrlFilter(**config.url_filter.model_dump())
-        self.detectors: list[Detector] = build_detectors(detector_options(config))
+        chosen: dict[str, dict[str, Any] | None] = {**detector_options(config)}
+        if only:
+            chosen.update((name, None) for name in built_in_names() if name not in only)
+        self.detectors: list[Detector] = build_detectors(chosen)
         self._is_ready = False
 
     def setup(self) -> Annotator:
@@ -186,12 +189,13 @@ class Annotator:
 def detector_options(config: CurateConfig) -> dict[str, dict[str, Any]]:
     """What the configuration tells each detector."""
     models = config.provenance.text_models
+    copies = config.policy.duplicates
     return {
         "ai_text": {"chat_model": models.chat, "raw_model": models.raw},
         "translated_text": {"model": models.translation},
         "language": {"model": config.language.model, "sha256": config.language.sha256},
         "quality": {"profile_names": stored_profiles(config.quality.profile), "variant": config.quality.repetition},
-        "duplicates": {"shape": config.policy.duplicates.shape, "seed": config.policy.duplicates.seed},
+        "duplicates": {"shape": copies.shape, "seed": copies.seed, "sketch": copies.sketch},
     }
 
 
@@ -273,12 +277,12 @@ class StagePlan:
 _annotators: dict[str, Annotator] = {}
 
 
-def annotator_for(config: CurateConfig) -> Annotator:
+def annotator_for(config: CurateConfig, only: Collection[str] = ()) -> Annotator:
     """The annotator of this process for a configuration, set up once."""
-    key = config.model_dump_json()
+    key = f"{sorted(only)} {config.model_dump_json()}"
     if key not in _annotators:
         _annotators.clear()
-        _annotators[key] = Annotator(config).setup()
+        _annotators[key] = Annotator(config, only).setup()
     return _annotators[key]
 
 

@@ -20,7 +20,7 @@ import click
 
 from pipeline.detector_commands import detectors
 from pipeline.extractor_commands import extractor
-from pipeline.options import common_options, config_of, controls_option, input_options, start_children
+from pipeline.options import common_options, config_of, controls_option, input_options, seen_option, start_children
 from pipeline.progress import Reporter
 from pipeline.provenance_commands import calibrate, controls, explain, prevalence
 from pipeline.read.storage import InputError
@@ -73,6 +73,7 @@ def cli() -> None:
     "--output", required=True, type=click.Path(), help="Folder of the run; made if missing, resumed if unfinished."
 )
 @click.option("--keep-staged", is_flag=True, help="Keep the staged shards of the run.")
+@seen_option
 @controls_option
 @input_options
 @common_options
@@ -125,6 +126,36 @@ def extract(inputs: tuple[str, ...], output: str, **options: Any) -> None:
 def score(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     """Every detector on every document; nothing is filtered or deduplicated, rows out = rows in."""
     _exit(_tabulate("score", inputs, output, options))
+
+
+@cli.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("--output", required=True, type=click.Path(), help="Folder of pairs.parquet and clusters.parquet.")
+@click.option("--url/--no-url", default=False, help="Captures of one address are copies, whatever their text.")
+@input_options
+@common_options
+def duplicates(inputs: tuple[str, ...], output: str, url: bool, **options: Any) -> None:
+    """Verified pairs and clusters of duplicates among the documents of any text collection.
+
+    Exact and near duplicates, by the settings of `policy.duplicates` in the configuration.
+    """
+    reporter = Reporter(options["quiet"], options["json_log"])
+    config = config_of(options)
+    policy = config.policy.duplicates.model_copy(update={"url": url})
+    config = config.model_copy(update={"policy": config.policy.model_copy(update={"duplicates": policy})})
+    workers = start_children(options, reporter)
+    from pipeline.duplicates_job import duplicates_job
+
+    _exit(
+        duplicates_job(
+            list(inputs),
+            Path(output),
+            config,
+            workers=workers,
+            split_size=options["split_size"],
+            reporter=reporter,
+        )
+    )
 
 
 @cli.command()

@@ -27,9 +27,11 @@ from pipeline.host import HostTask, shared_host
 from pipeline.provenance import GatherControls, JudgePlan, JudgeShards
 from pipeline.read.records import Split
 from pipeline.read.splits import SplitSummary, check_chain
+from pipeline.seen import SeenFile
 from pipeline.shuffle import gather
 from pipeline.stage import split_name, stage_split
 from pipeline.standards import Standards
+from pipeline.verify_pairs import EDGES_VERIFIED
 from pipeline.write import Piece, file_counts, file_path, group_schema, write_file, write_pieces
 from schemas.config import ConfigError, CurateConfig
 from schemas.manifest import FileEntry, SourceAccount
@@ -105,6 +107,12 @@ class CuratePlan:
     input_bytes: int
     workers: int
     groups: int
+    seen: tuple[SeenFile, ...] = ()
+
+    @property
+    def runs(self) -> dict[int, str]:
+        """Earlier runs by the number of their shards."""
+        return {file.number: file.run for file in self.seen}
 
     @property
     def buckets(self) -> int:
@@ -126,7 +134,9 @@ def build_pipeline(pipeline: beam.Pipeline, splits: Sequence[Split], plan: Curat
 
     def decide(joined: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[ShardDecision]:
         for report in joined[1]["reports"]:
-            yield decide_shard(plan.staged, report, gather(joined[1]["verdicts"], VERDICTS), config)
+            verdicts = gather(joined[1]["verdicts"], VERDICTS)
+            matches = gather(joined[1]["matches"], EDGES_VERIFIED)
+            yield decide_shard(plan.staged, report, verdicts, matches, plan.runs, config)
 
     def piece_call(report: ShardReport, counts: dict[str, int]) -> Call:
         return Call(
@@ -150,7 +160,7 @@ def build_pipeline(pipeline: beam.Pipeline, splits: Sequence[Split], plan: Curat
     def file_call(target: tuple[str, Iterable[list[Piece]]]) -> Call:
         pieces = sorted((p for part in target[1] for p in part), key=lambda p: (p.path, p.batch))
         group = target[0].rsplit("-", 3)[0]
-        schema = group_schema(group, plan.quality_signals, duplicates.shape, duplicates.seed)
+        schema = group_schema(group, plan.quality_signals)
         return Call(target[0], write_file, (plan.root, target[0], pieces, schema), name=target[0])
 
     judge = JudgePlan(plan.staged, config, plan.models, plan.standards, plan.buckets, plan.workers, plan.groups)
@@ -161,13 +171,13 @@ def build_pipeline(pipeline: beam.Pipeline, splits: Sequence[Split], plan: Curat
     )
     controls = staged | "GatherControls" >> GatherControls(judge)
     reports = staged | "JudgeShards" >> JudgeShards(judge, controls)
-    verdicts = (
-        reports
-        | "ShardNames" >> beam.Map(lambda report: (report.number, report.name))
-        | "FindDuplicates" >> FindDuplicates(plan.staged, duplicates, plan.buckets)
-    )
+    shards = reports | "ShardNames" >> beam.Map(lambda report: (report.number, report.name))
+    if plan.seen:
+        earlier = pipeline | "SeenFiles" >> beam.Create([(file.number, file.name) for file in plan.seen])
+        shards = (shards, earlier) | "AllShards" >> beam.Flatten()
+    found = shards | "FindDuplicates" >> FindDuplicates(plan.staged, duplicates, plan.buckets)
     decisions = (
-        {"reports": reports | "ByNumber" >> beam.Map(lambda report: (report.number, report)), "verdicts": verdicts}
+        {"reports": reports | "ByNumber" >> beam.Map(lambda report: (report.number, report)), **found}
         | "JoinVerdicts" >> beam.CoGroupByKey()
         | "Decide" >> beam.FlatMap(decide)
     )

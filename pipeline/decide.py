@@ -1,54 +1,37 @@
-"""Policy over stored evidence: keys and reasons of a staged shard, then the verdict on every document. No Beam.
+"""Policy over stored evidence: the reasons of a staged shard, then the verdict on every document. No Beam.
 
-Both steps leave a small Arrow file beside the staged shard, so that only references travel between workers.
-A document is named by its reference: shard number in the upper 32 bits, row in the lower. Shards are numbered in the
-order of (source file, offset), so references order documents alike for every split size.
+Decisions are left as a small Arrow file beside the staged shard, so that only references travel between workers.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from detectors.features.minhash import SHAPES, band_keys
-from detectors.features.url_key import url_key
 from detectors.quality.profiles import Profile, evaluate, profile
 from pipeline.annotate import ShardReport
-from schemas.config import CurateConfig, DuplicatePolicy, Policy
+from pipeline.keys import keys_path, read_arrow, write_arrow
+from pipeline.match import OTHER_CAPTURE, OTHER_COPY, ROW, column, roles_path, starts_of
+from pipeline.verify_pairs import MEANING
+from schemas.config import CurateConfig, Policy
 
-U64 = npt.NDArray[np.uint64]
-FIRST = np.uint64(1) << np.uint64(63)
 # Rough size of the columns of a row beside its text, for the planning of files. Bytes.
-ROW_OVERHEAD = {"data": 1500, "dropped": 200, "failures": 200, "index": 600}
+ROW_OVERHEAD = {"data": 1500, "dropped": 200, "failures": 200, "index": 1300}
+PAIR_BYTES = 100
 
-KEYS = pa.schema(
-    [
-        ("reference", pa.uint64()),
-        ("doc_id", pa.string()),
-        ("source_file", pa.string()),
-        ("reason", pa.string()),  # policy rule that drops the page; null for those that take part in deduplication
-        ("rank", pa.uint64()),  # smallest stands for its cluster
-        ("capture_rank", pa.uint64()),  # smallest stands for its address
-        ("url_key", pa.uint64()),
-        ("content_key", pa.uint64()),
-        ("bands", pa.list_(pa.uint64())),
-        ("label", pa.string()),
-        ("row_bytes", pa.int64()),
-    ]
-)
 VERDICTS = pa.schema(
     [
         ("reference", pa.uint64()),
         ("canonical", pa.string()),  # doc_id of the page that stands for the cluster
+        ("canonical_run", pa.string()),  # earlier run that published it; null for this one
         ("is_canonical", pa.bool_()),
         ("size", pa.int32()),
         ("kind", pa.string()),  # url_duplicate, exact_duplicate, near_duplicate
@@ -58,6 +41,10 @@ DECISIONS = pa.schema(
     [
         ("reason", pa.string()),
         ("duplicate_of", pa.string()),
+        ("duplicate_run", pa.string()),
+        ("matched", pa.string()),
+        ("matched_run", pa.string()),
+        ("similarity", pa.float32()),
         ("cluster_id", pa.string()),
         ("cluster_size", pa.int32()),
         ("split", pa.string()),
@@ -67,28 +54,26 @@ DECISIONS = pa.schema(
 )
 
 
-def write_arrow(path: Path, table: pa.Table) -> None:
-    """Write an Arrow file under a temporary name and rename it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
-    temporary.replace(path)
-
-
-def read_arrow(path: Path) -> pa.Table:
-    """Read an Arrow file whole."""
-    with pa.OSFile(str(path), "rb") as source:
-        return pa.ipc.open_file(source).read_all()
-
-
-def keys_path(folder: str | Path, name: str) -> Path:
-    """Where the keys of a shard are."""
-    return Path(folder) / f"{name}.keys.arrow"
+# Verified pairs, as the index publishes them: once a pair, with a page of this run first.
+PAIRS = pa.schema(
+    [
+        pa.field("doc_id", pa.string(), nullable=False),
+        pa.field("matched", pa.string(), nullable=False),
+        pa.field("matched_run", pa.string()),
+        pa.field("similarity", pa.float32(), nullable=False),
+    ]
+)
+POLICY_COLUMNS = ("language", "language_score", "quality", "rights", "words")
 
 
 def decisions_path(folder: str | Path, name: str) -> Path:
     """Where the decisions on a shard are."""
     return Path(folder) / f"{name}.decisions.arrow"
+
+
+def pairs_path(folder: str | Path, name: str) -> Path:
+    """Where the verified pairs of a shard are."""
+    return Path(folder) / f"{name}.pairs.arrow"
 
 
 def policy_reasons(table: pa.Table, config: CurateConfig) -> list[str | None]:
@@ -143,72 +128,7 @@ def quality_profile(config: CurateConfig) -> Profile:
     return profile(quality.profile, quality.repetition, quality.thresholds, quality.language_thresholds)
 
 
-def _times(table: pa.Table) -> npt.NDArray[np.int64]:
-    """Capture times in seconds since the epoch; unknown is the far past, so that it is neither newest nor oldest."""
-    seconds = pc.cast(table.column("fetched_at"), pa.int64())
-    return np.asarray(pc.fill_null(pc.divide(seconds, 1_000_000), -1))
-
-
-def _ranks(policy: DuplicatePolicy, table: pa.Table, keep: str, doc_hash: U64) -> U64:
-    """Order of preference in the upper half, the document id's hash in the lower; smallest is kept."""
-    ceiling = np.int64(2**32 - 1)
-    if keep == "longest":
-        value = ceiling - np.minimum(np.asarray(table.column("text_bytes")), ceiling)
-    else:
-        times = _times(table)
-        known = np.clip(times, 0, ceiling - 1)
-        value = np.where(times < 0, ceiling, ceiling - 1 - known if keep == "newest" else known)
-    ranks: U64 = (value.astype(np.uint64) << np.uint64(32)) | (doc_hash & np.uint64(0xFFFFFFFF))
-    return ranks
-
-
-KEY_COLUMNS = (
-    "doc_id", "source_file", "url", "fetched_at", "language", "language_score", "quality", "rights", "words",
-    "content_hash", "minhash", "text_bytes",
-)  # fmt: skip
-
-
-def prepare_keys(folder: str, report: ShardReport, table: pa.Table, config: CurateConfig) -> None:
-    """Evaluate the policy over a staged shard and leave its keys beside it.
-
-    `table` has a row a document with KEY_COLUMNS and `provenance_label`.
-    """
-    rows = table.num_rows
-    policy = config.policy.duplicates
-    doc_ids = table.column("doc_id").to_pylist()
-    doc_hash = np.array([int(doc_id[:16], 16) for doc_id in doc_ids], np.uint64)
-    contents = table.column("content_hash").to_pylist()
-    keys = pa.table(
-        [
-            pa.array((np.uint64(report.number) << np.uint64(32)) + np.arange(rows, dtype=np.uint64)),
-            table.column("doc_id"),
-            table.column("source_file"),
-            pa.array(policy_reasons(table, config), pa.string()),
-            pa.array(_ranks(policy, table, policy.keep, doc_hash)),
-            pa.array(_ranks(policy, table, policy.keep_capture, doc_hash)),
-            pa.array([url_key(url) for url in table.column("url").to_pylist()], pa.uint64()),
-            pa.array([content and int.from_bytes(content[:8], "little") for content in contents], pa.uint64()),
-            _bands(table, policy),
-            table.column("provenance_label"),
-            table.column("text_bytes"),
-        ],
-        schema=KEYS,
-    )
-    write_arrow(keys_path(folder, report.name), keys)
-
-
-def _bands(table: pa.Table, policy: DuplicatePolicy) -> pa.Array:
-    signatures = table.column("minhash").to_pylist()
-    known = [row for row, signature in enumerate(signatures) if signature is not None]
-    bands: list[Any] = [None] * table.num_rows
-    if known:
-        matrix = np.frombuffer(b"".join(signatures[row] for row in known), "<u4").reshape(len(known), -1).copy()
-        for row, values in zip(known, band_keys(matrix, SHAPES[policy.shape]), strict=True):
-            bands[row] = values
-    return pa.array(bands, pa.list_(pa.uint64()))
-
-
-# Upsampling by cluster size, from the size on: FineWeb-2 (Penedo et al. 2025, arXiv 2506.20920), its "rehydration". What
+# Upsampling by cluster size, from the size on: FineWeb-2 (Penedo et al. 2025, arXiv 2506.20920), "rehydration". What
 # is copied a thousand times and more is boilerplate and spam.
 REHYDRATION: dict[str, tuple[tuple[int, float], ...]] = {
     "none": ((1, 1.0),),
@@ -239,15 +159,46 @@ class ShardDecision:
     dropped: dict[str, dict[str, int]]
     group_bytes: dict[str, int]
     clusters: dict[str, int]  # histogram of cluster sizes of kept pages, by power of two
+    pairs: int  # verified pairs that the shard publishes
 
 
-def decide_shard(folder: str, report: ShardReport, verdicts: pa.Table, config: CurateConfig) -> ShardDecision:
+def best_matches(matches: pa.Table) -> dict[int, tuple[str, int, float, int]]:
+    """By row of a shard, the most similar page: doc_id, reference, similarity, kind. `matches` are EDGES_VERIFIED."""
+    order = [("left", "ascending"), ("kind", "ascending"), ("similarity", "descending"), ("right_id", "ascending")]
+    table = matches.sort_by(order)
+    best = table.filter(pa.array(starts_of(column(table, "left"))))
+    rows = (column(best, "left") & ROW).tolist()
+    names = ("right_id", "right", "similarity", "kind")
+    return dict(zip(rows, zip(*(best.column(name).to_pylist() for name in names), strict=True), strict=True))
+
+
+def published_pairs(matches: pa.Table, runs: Mapping[int, str]) -> pa.Table:
+    """PAIRS of a shard: those with earlier runs, and of the others those whose doc_id is the smaller."""
+    right = column(matches, "right")
+    run = [runs.get(int(shard)) for shard in right >> np.uint64(32)]
+    first = np.asarray(pc.less(matches.column("left_id"), matches.column("right_id")), dtype=bool)
+    mine = pa.array(first | np.array([name is not None for name in run], bool))
+    columns = [matches.column("left_id"), matches.column("right_id"), pa.array(run, pa.string())]
+    return pa.table([*columns, matches.column("similarity")], schema=PAIRS).filter(mine)
+
+
+def decide_shard(
+    folder: str,
+    report: ShardReport,
+    verdicts: pa.Table,
+    matches: pa.Table,
+    runs: Mapping[int, str],
+    config: CurateConfig,
+) -> ShardDecision:
     """Join the verdicts of deduplication to a shard's own reasons, and leave the decisions beside it.
 
-    `verdicts` has columns VERDICTS, at most one row per document of the shard.
+    `verdicts` has columns VERDICTS, at most one row per document of the shard; `matches` are the EDGES_VERIFIED with a
+    page of the shard as left; `runs` are the earlier runs by shard number.
     """
     keys = read_arrow(keys_path(folder, report.name))
+    roles = read_arrow(roles_path(folder, report.name))
     found = {row["reference"] & 0xFFFFFFFF: row for row in verdicts.to_pylist()}
+    best = best_matches(matches)
     policy, rehydration = config.policy, config.policy.duplicates.rehydration
     rows: dict[str, list[Any]] = {name: [] for name in DECISIONS.names}
     kept: Counter[str] = Counter()
@@ -255,13 +206,21 @@ def decide_shard(folder: str, report: ShardReport, verdicts: pa.Table, config: C
     group_bytes: Counter[str] = Counter()
     clusters: Counter[str] = Counter()
     columns = [keys.column(name).to_pylist() for name in ("doc_id", "source_file", "reason", "label", "row_bytes")]
-    for row, (doc_id, source, reason, label, size) in enumerate(zip(*columns, strict=True)):
+    columns += [roles.column(name).to_pylist() for name in roles.schema.names]
+    for row, (doc_id, source, reason, label, size, role, winner, winner_id) in enumerate(zip(*columns, strict=True)):
         verdict = found.get(row)
-        duplicate_of = None
+        duplicate_of = duplicate_run = matched = matched_run = similarity = None
         cluster_id = verdict["canonical"] if verdict else doc_id
         cluster_size = verdict["size"] if verdict else 1
         if verdict and not verdict["is_canonical"]:
-            reason, duplicate_of = verdict["kind"], verdict["canonical"]
+            reason, duplicate_of, duplicate_run = verdict["kind"], verdict["canonical"], verdict["canonical_run"]
+            if role in (OTHER_CAPTURE, OTHER_COPY):
+                matched, matched_run = winner_id, runs.get(winner >> 32)
+                similarity = 1.0 if role == OTHER_COPY else None
+            elif row in best:
+                matched, reference, similarity, kind = best[row]
+                matched_run = runs.get(reference >> 32)
+                reason = "semantic_duplicate" if kind == MEANING else reason
         if reason is None:
             split = split_of(cluster_id, policy)
             group = f"data/{label}/{split}"
@@ -274,7 +233,10 @@ def decide_shard(folder: str, report: ShardReport, verdicts: pa.Table, config: C
             group_bytes[group] += ROW_OVERHEAD["dropped"]
         for name, value in zip(
             DECISIONS.names,
-            (reason, duplicate_of, cluster_id, cluster_size, split, mix_weight(cluster_size, rehydration), group),
+            (
+                *(reason, duplicate_of, duplicate_run, matched, matched_run, similarity, cluster_id, cluster_size),
+                *(split, mix_weight(cluster_size, rehydration), group),
+            ),
             strict=True,
         ):
             rows[name].append(value)
@@ -283,6 +245,10 @@ def decide_shard(folder: str, report: ShardReport, verdicts: pa.Table, config: C
         report.account.failed.total() + report.account.regions.total()
     )
     group_bytes["index/part"] += ROW_OVERHEAD["index"] * keys.num_rows
+    pairs = published_pairs(matches, runs)
+    if pairs.num_rows:
+        group_bytes["index/pairs"] += PAIR_BYTES * pairs.num_rows
+    write_arrow(pairs_path(folder, report.name), pairs)
     write_arrow(decisions_path(folder, report.name), pa.table(rows, schema=DECISIONS))
     return ShardDecision(
         report.number,
@@ -291,4 +257,5 @@ def decide_shard(folder: str, report: ShardReport, verdicts: pa.Table, config: C
         {source: dict(counts) for source, counts in dropped.items()},
         dict(group_bytes),
         dict(clusters),
+        pairs.num_rows,
     )

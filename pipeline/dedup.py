@@ -1,229 +1,184 @@
 """Duplicates of a run: which captures, copies and near copies belong together, and which page stands for them.
 
-Captures of one address are matched first, and only the one that stands for it goes on, so that an old capture never
-ties two unrelated pages together. Pages then meet under the keys of their content and of their MinHash bands;
-components of the resulting graph are clusters. Only keys, edges and verdicts are shuffled.
+    shards ─ captures ─ texts ─ bands ─ pairs ─ verified edges ─ ConnectedComponents ─ SplitLargeClusters ─┐
+                │         │                                                                                │
+                └─────────┴── losers ────────────────────── ConnectedComponents of all ────────────────────┴─ verdicts
+
+Captures of one address are matched first, and only the one that stands goes on, so that an old capture never ties two
+unrelated pages together; of pages of equal text one goes on. Different texts then meet under the keys of their MinHash
+bands, and the sketches of those that meet are compared. Only keys, sketches of candidates, edges and verdicts travel.
+
+An index file of an earlier run is a shard like any other whose text is gone (`pipeline.seen`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pipeline.components import checksum, contract, large_star, small_star
-from pipeline.decide import FIRST, VERDICTS, keys_path, read_arrow
+from pipeline import match, verify_pairs
+from pipeline.clusters import MEMBERS, choose_canonical, describe_members, unique_labels
+from pipeline.connect import EDGES, LABELS, ROUNDS, ConnectedComponents
+from pipeline.keys import read_arrow, write_arrow
+from pipeline.match import BANDS, LOSERS, OTHER_CAPTURE, OTHER_COPY, OUT, PAIRS, REPRESENTATIVE, STANDING, column
+from pipeline.seen import file_stem, is_seen, shard_keys
 from pipeline.shuffle import BucketedShuffle, bucket_of, gather, pack, split_by, to_buckets, to_shards, unpack
+from pipeline.verify_pairs import EDGES_VERIFIED, TEXT
 from schemas.config import DuplicatePolicy
 
-U64 = npt.NDArray[np.uint64]
+Packed = tuple[int, bytes]
+Joined = tuple[int, dict[str, Iterable[Any]]]
 
-CAPTURES = pa.schema([("key", pa.uint64()), ("rank", pa.uint64()), ("reference", pa.uint64())])
-LOSERS = pa.schema([("reference", pa.uint64()), ("winner", pa.uint64())])
-MATCHES = pa.schema([("key", pa.uint64()), ("reference", pa.uint64())])
-EDGES = pa.schema([("left", pa.uint64()), ("right", pa.uint64())])
-LABELS = pa.schema([("reference", pa.uint64()), ("component", pa.uint64())])
-MEMBERS = pa.schema(
-    [
-        ("component", pa.uint64()),
-        ("reference", pa.uint64()),
-        ("rank", pa.uint64()),
-        ("content_key", pa.uint64()),
-        ("doc_id", pa.string()),
-    ]
-)
-
-# The alternation needs O(log n) rounds in practice; each costs two shuffles, so that a run pays for few and a result
-# that has not converged is an error, never an answer.
-ROUNDS = 8
+EQUAL_COLUMNS = ("reference", "doc_id", "reason", "role", "rank", "capture_rank", "url_key", "content_key")
+BAND_COLUMNS = ("reference", "rank", "bands", "shingles")
+SKETCH_COLUMNS = ("doc_id", "shingles", "sketch")
+MEMBER_COLUMNS = ("rank", "content_key", "doc_id", "cluster_id", "cluster_run")
 
 
-class UnconvergedError(RuntimeError):
-    """Connected components did not converge in the rounds given."""
+def standing_captures(name: str, keys: pa.Table, policy: DuplicatePolicy) -> tuple[pa.Table, pa.Table]:
+    """STANDING: pages of a shard that stand for their address in it; and LOSERS."""
+    roles = match.initial_roles(keys)
+    takes_part = (roles != OUT) & policy.url
+    if is_seen(name):
+        # An earlier capture stands where the oldest does. Where the newest does, its text alone says whether the later
+        # capture is new.
+        takes_part &= (roles != OTHER_CAPTURE) & (policy.keep_capture == "oldest")
+    return match.compete(match.standing(keys, takes_part, "url_key", "capture_rank"))
 
 
-def column(table: pa.Table, name: str) -> U64:
-    """A uint64 column as one NumPy array."""
-    return np.asarray(table.column(name).combine_chunks(), dtype=np.uint64)
+def standing_texts(keys: pa.Table, captures: pa.Table, policy: DuplicatePolicy) -> tuple[pa.Table, pa.Table]:
+    """STANDING: pages of a shard that stand for their text in it; and LOSERS; without the LOSERS among captures."""
+    roles = match.initial_roles(keys)
+    match.set_losers(roles, captures, OTHER_CAPTURE)
+    return match.compete(match.standing(keys, (roles == REPRESENTATIVE) & policy.exact, "content_key", "rank"))
 
 
-def capture_keys(keys: pa.Table) -> pa.Table:
-    """Rows of CAPTURES for the documents that take part in deduplication and have an address."""
-    mask = pc.and_(pc.is_null(keys.column("reason")), pc.is_valid(keys.column("url_key")))
-    rows = keys.filter(mask)
-    return pa.table([rows.column("url_key"), rows.column("capture_rank"), rows.column("reference")], schema=CAPTURES)
-
-
-def match_captures(captures: pa.Table) -> pa.Table:
-    """LOSERS: every capture of an address but the one of smallest rank, with that one."""
-    key, rank, reference = (column(captures, name) for name in CAPTURES.names)
-    order = np.lexsort((reference, rank, key))
-    key, reference = key[order], reference[order]
-    first = np.append(True, key[1:] != key[:-1]) if len(key) else np.zeros(0, bool)
-    starts = np.flatnonzero(first)
-    winner = np.repeat(reference[starts], np.diff(np.append(starts, len(key))))
-    return pa.table([reference[~first], winner[~first]], schema=LOSERS)
-
-
-def content_keys(keys: pa.Table, losers: U64, policy: DuplicatePolicy) -> pa.Table:
-    """MATCHES of a shard: a row per document and key of its content and bands, without losers and dropped pages."""
-    takes_part = np.asarray(pc.is_null(keys.column("reason")))
-    takes_part &= ~np.isin(column(keys, "reference"), losers)
-    rows = keys.filter(pa.array(takes_part))
-    references, found = column(rows, "reference"), []
-    if policy.exact:
-        valid = rows.column("content_key").is_valid()
-        kept = rows.filter(valid)
-        found.append(pa.table([kept.column("content_key"), kept.column("reference")], schema=MATCHES))
-    if policy.near:
-        bands = rows.column("bands").combine_chunks()
-        lengths = np.asarray(pc.fill_null(pc.list_value_length(bands), 0))
-        found.append(pa.table([bands.flatten(), np.repeat(references, lengths)], schema=MATCHES))
-    return pa.concat_tables(found) if found else MATCHES.empty_table()
-
-
-def match_keys(matches: pa.Table) -> pa.Table:
-    """EDGES: documents that share a key, each joined to the first of them, so that a huge bucket stays linear."""
-    key, reference = (column(matches, name) for name in MATCHES.names)
-    order = np.lexsort((reference, key))
-    key, reference = key[order], reference[order]
-    first = np.append(True, key[1:] != key[:-1]) if len(key) else np.zeros(0, bool)
-    starts = np.flatnonzero(first)
-    hub = np.repeat(reference[starts], np.diff(np.append(starts, len(key))))
-    return edge_table(*contract(reference[~first], hub[~first]))
-
-
-def edge_table(left: U64, right: U64) -> pa.Table:
-    """A table of EDGES."""
-    return pa.table([left, right], schema=EDGES)
-
-
-def describe_members(keys: pa.Table, losers: U64, labels: pa.Table) -> pa.Table:
-    """MEMBERS of a shard: what the choice of the canonical page needs to know of each labelled document."""
-    references = column(labels, "reference")
-    rows = references & np.uint64(0xFFFFFFFF)
-    described = keys.take(pa.array(rows))
-    rank = column(described, "rank") >> np.uint64(1)
-    rank[np.isin(references, losers)] |= FIRST  # a capture that lost never stands for a cluster
-    return pa.table(
-        [labels.column("component"), references, rank, described.column("content_key"), described.column("doc_id")],
-        schema=MEMBERS,
-    )
-
-
-def choose_canonical(members: pa.Table) -> pa.Table:
-    """VERDICTS: the member of smallest (rank, reference) stands for its component."""
-    component, reference, rank = (column(members, name) for name in ("component", "reference", "rank"))
-    contents = np.asarray(pc.fill_null(members.column("content_key"), 0), dtype=np.uint64)
-    order = np.lexsort((reference, rank, component))
-    component, first = component[order], np.ones(len(order), bool)
-    first[1:] = component[1:] != component[:-1]
-    starts = np.flatnonzero(first)
-    sizes = np.diff(np.append(starts, len(order)))
-    head = np.repeat(order[starts], sizes)
-    kind = np.where(contents[order] == contents[head], "exact_duplicate", "near_duplicate")
-    kind = np.where(rank[order] & FIRST != 0, "url_duplicate", kind)
-    return pa.table(
-        [
-            reference[order],
-            members.column("doc_id").take(pa.array(head)),
-            first,
-            np.repeat(sizes, sizes).astype(np.int32),
-            kind,
-        ],
-        schema=VERDICTS,
-    )
-
-
-class ConnectedComponents(beam.PTransform):  # type: ignore[misc]
-    """Packed EDGES to (bucket, LABELS): the smallest reference of its component for every node but that one.
-
-    With one bucket (inputs of a laptop) one contraction is the answer. With more, edges are contracted where they
-    arise, then large-star and small-star alternate for `rounds`, and the last round must change nothing.
+class MatchEquals(beam.PTransform):  # type: ignore[misc]
+    """(shard number, shard name) to packed EDGES of captures and equal texts, with the page that stands for each; and,
+    as `bands`, to (bucket, packed BANDS) of the pages that stand for their text. Leaves the ROLES beside each shard.
     """
 
-    def __init__(self, buckets: int, rounds: int = ROUNDS) -> None:
+    def __init__(self, folder: str, policy: DuplicatePolicy, buckets: int) -> None:
         super().__init__()
+        self.folder = folder
+        self.policy = policy
         self.buckets = buckets
-        self.rounds = rounds
 
-    def expand(self, edges: beam.PCollection) -> beam.PCollection:
-        """Edges (packed) to (bucket, table) pairs of LABELS."""
-        buckets = self.buckets
+    def expand(self, shards: beam.PCollection) -> Any:
+        """Captures, then texts, then roles."""
+        folder, policy, buckets = self.folder, self.policy, self.buckets
 
-        def both_ways(packed: bytes) -> Iterator[tuple[int, bytes]]:
-            table = unpack(packed)
-            left, right = column(table, "left"), column(table, "right")
-            both = edge_table(np.concatenate([left, right]), np.concatenate([right, left]))
-            yield from to_buckets(both, "left", buckets)
+        def equal_keys(name: str) -> pa.Table:
+            return shard_keys(folder, name, EQUAL_COLUMNS)
 
-        def downwards(packed: bytes) -> Iterator[tuple[int, bytes]]:
-            table = unpack(packed)
-            left, right = column(table, "left"), column(table, "right")
-            yield from to_buckets(edge_table(np.maximum(left, right), np.minimum(left, right)), "left", buckets)
+        def read_captures(shard: tuple[int, str]) -> Iterator[Packed]:
+            rows, _ = standing_captures(shard[1], equal_keys(shard[1]), policy)
+            yield from to_buckets(rows, "key", buckets)
 
-        def label(table: pa.Table) -> pa.Table:
-            return table.rename_columns(LABELS.names)
+        def lose(bucket: tuple[int, pa.Table]) -> Iterator[Packed]:
+            yield from to_shards(match.compete(bucket[1])[1])
 
-        def apply(step: Any) -> Any:
-            def run(bucket: tuple[int, pa.Table]) -> bytes:
-                table = bucket[1]
-                return pack(edge_table(*step(column(table, "left"), column(table, "right"))))
+        def captures_of(name: str, keys: pa.Table, joined: Joined) -> pa.Table:
+            return match.follow(standing_captures(name, keys, policy)[1], gather(joined[1]["captures"], LOSERS))
 
-            return run
+        def read_texts(joined: Joined) -> Iterator[Packed]:
+            for name in joined[1]["shards"]:
+                keys = equal_keys(name)
+                rows, _ = standing_texts(keys, captures_of(name, keys, joined), policy)
+                yield from to_buckets(rows, "key", buckets)
 
-        if buckets == 1:
-            grouped = edges | "OneBucket" >> beam.FlatMap(downwards) | "Edges" >> BucketedShuffle(EDGES)
-            return (
-                grouped
-                | "Contract" >> beam.Map(apply(contract))
-                | "Label" >> beam.Map(lambda packed: (0, label(unpack(packed))))
-            )
-        for number in range(self.rounds):
-            before = edges
-            edges = (
-                edges
-                | f"BothWays{number}" >> beam.FlatMap(both_ways)
-                | f"LargeEdges{number}" >> BucketedShuffle(EDGES)
-                | f"LargeStar{number}" >> beam.Map(apply(large_star))
-                | f"Downwards{number}" >> beam.FlatMap(downwards)
-                | f"SmallEdges{number}" >> BucketedShuffle(EDGES)
-                | f"SmallStar{number}" >> beam.Map(apply(small_star))
-            )
-        sums = [
-            collection | f"Sum{name}" >> beam.Map(edge_sum) | f"Total{name}" >> beam.CombineGlobally(sum)
-            for name, collection in (("Before", before), ("After", edges))
-        ]
-        rounds = self.rounds
+        def settle(joined: Joined) -> Iterator[Any]:
+            for name in joined[1]["shards"]:
+                keys = equal_keys(name)
+                captures = captures_of(name, keys, joined)
+                texts = match.follow(standing_texts(keys, captures, policy)[1], gather(joined[1]["texts"], LOSERS))
+                roles = match.initial_roles(keys)
+                match.set_losers(roles, captures, OTHER_CAPTURE)
+                match.set_losers(roles, texts, OTHER_COPY)
+                write_arrow(match.roles_path(folder, file_stem(name)), match.roles_table(roles, captures, texts))
+                for losers in (captures, texts):
+                    if losers.num_rows:
+                        yield pack(pa.table([losers.column("reference"), losers.column("winner")], schema=EDGES))
+                if policy.near:
+                    rows = match.band_rows(shard_keys(folder, name, BAND_COLUMNS), roles)
+                    for bucket in to_buckets(rows, "key", buckets):
+                        yield beam.pvalue.TaggedOutput("bands", bucket)
 
-        def check(packed: bytes, first: int, last: int) -> tuple[int, pa.Table]:
-            if first % 2**64 != last % 2**64:
-                raise UnconvergedError(
-                    f"connected components have not converged after {rounds} rounds; raise the number of rounds"
-                )
-            return 0, label(unpack(packed))
-
-        return edges | "CheckConvergence" >> beam.Map(
-            check, beam.pvalue.AsSingleton(sums[0]), beam.pvalue.AsSingleton(sums[1])
+        captures = (
+            shards
+            | "ReadCaptures" >> beam.FlatMap(read_captures)
+            | "ByAddress" >> BucketedShuffle(STANDING)
+            | "LosingCaptures" >> beam.FlatMap(lose)
+        )
+        texts = (
+            {"shards": shards, "captures": captures}
+            | "JoinCaptures" >> beam.CoGroupByKey()
+            | "ReadTexts" >> beam.FlatMap(read_texts)
+            | "ByText" >> BucketedShuffle(STANDING)
+            | "LosingTexts" >> beam.FlatMap(lose)
+        )
+        return (
+            {"shards": shards, "captures": captures, "texts": texts}
+            | "JoinTexts" >> beam.CoGroupByKey()
+            | "SettleRoles" >> beam.FlatMap(settle).with_outputs("bands", main="losers")
         )
 
 
-def edge_sum(packed: bytes) -> int:
-    """Order-free sum over the edges of a table, for the convergence check."""
-    table = unpack(packed)
-    return checksum(column(table, "left"), column(table, "right"))
+class VerifyPairs(beam.PTransform):  # type: ignore[misc]
+    """(shard number, packed PAIRS) by the shard of the left page to (that number, packed EDGES_VERIFIED).
+
+    `shards` are (shard number, shard name). The sketch of the left page travels once to each shard of right pages.
+    """
+
+    def __init__(self, folder: str, policy: DuplicatePolicy, shards: beam.PCollection) -> None:
+        super().__init__()
+        self.folder = folder
+        self.policy = policy
+        self.shards = shards
+
+    def expand(self, pairs: beam.PCollection) -> beam.PCollection:
+        """Take the left sketch along, compare with the right one."""
+        folder, similarity = self.folder, self.policy.similarity
+
+        def attach(joined: Joined) -> Iterator[Packed]:
+            found = gather(joined[1]["pairs"], PAIRS)
+            if found.num_rows:
+                for name in joined[1]["shards"]:
+                    halves = verify_pairs.with_left_sketches(shard_keys(folder, name, SKETCH_COLUMNS), found)
+                    yield from ((shard, pack(half)) for shard, half in halves)
+
+        def compare(joined: Joined) -> Iterator[Packed]:
+            halves = list(joined[1]["halves"])
+            if halves:
+                for name in joined[1]["shards"]:
+                    keys = shard_keys(folder, name, SKETCH_COLUMNS)
+                    for half in halves:
+                        yield from to_shards(verify_pairs.compare_pairs(keys, unpack(half), similarity), "left")
+
+        halves = (
+            {"shards": self.shards, "pairs": pairs}
+            | "JoinLeft" >> beam.CoGroupByKey()
+            | "AttachSketches" >> beam.FlatMap(attach)
+        )
+        return (
+            {"shards": self.shards, "halves": halves}
+            | "JoinRight" >> beam.CoGroupByKey()
+            | "CompareSketches" >> beam.FlatMap(compare)
+        )
 
 
 class FindDuplicates(beam.PTransform):  # type: ignore[misc]
-    """(shard number, shard name) to (shard number, packed VERDICTS) for the documents that are in a cluster.
+    """(shard number, shard name) to a dictionary of what was found:
 
-    `folder` holds the keys of every shard (`pipeline.decide.prepare_keys`); `buckets` is how many parts a shuffle has.
+    `verdicts`: (shard number, packed VERDICTS) for the pages that are in a cluster; `matches`: (shard number, packed
+    EDGES_VERIFIED), every verified pair from both ends.
+
+    `folder` holds the keys of every shard (`pipeline.keys.make_keys`); `buckets` is how many parts a shuffle has.
+    Index files of earlier runs are among the shards, under names of `pipeline.seen.shard_name`.
     """
 
     def __init__(self, folder: str, policy: DuplicatePolicy, buckets: int, rounds: int = ROUNDS) -> None:
@@ -233,74 +188,99 @@ class FindDuplicates(beam.PTransform):  # type: ignore[misc]
         self.buckets = buckets
         self.rounds = rounds
 
-    def expand(self, shards: beam.PCollection) -> beam.PCollection:
-        """Captures, then keys, then components, then verdicts."""
-        folder, policy, buckets = self.folder, self.policy, self.buckets
-
-        def keys_of(name: str) -> pa.Table:
-            return read_arrow(keys_path(Path(folder), name))
-
-        def read_captures(shard: tuple[int, str]) -> Iterator[tuple[int, bytes]]:
-            if policy.url:
-                yield from to_buckets(capture_keys(keys_of(shard[1])), "key", buckets)
-
-        def find_losers(bucket: tuple[int, pa.Table]) -> Iterator[tuple[int, bytes]]:
-            yield from to_shards(match_captures(bucket[1]))
-
-        def read_keys(joined: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[tuple[int, bytes]]:
-            for name in joined[1]["shards"]:
-                losers = column(gather(joined[1]["losers"], LOSERS), "reference")
-                yield from to_buckets(content_keys(keys_of(name), losers, policy), "key", buckets)
-
-        def losing_edges(shard: tuple[int, bytes]) -> bytes:
-            losers = unpack(shard[1])
-            return pack(edge_table(column(losers, "reference"), column(losers, "winner")))
-
-        def label_shards(bucket: tuple[int, pa.Table]) -> Iterator[tuple[int, bytes]]:
-            labels = bucket[1]
-            roots = np.unique(column(labels, "component"))
-            own = pa.table([roots, roots], schema=LABELS)  # the smallest of a component labels itself
-            yield from to_shards(labels)
-            yield from to_shards(own)
-
-        def describe(joined: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[tuple[int, bytes]]:
-            labels = gather(joined[1]["labels"], LABELS)
-            if not labels.num_rows:
-                return
-            reference, component = column(labels, "reference"), column(labels, "component")
-            _, once = np.unique(reference, return_index=True)  # two buckets may both name a root
-            labels = pa.table([reference[once], component[once]], schema=LABELS)
-            losers = column(gather(joined[1]["losers"], LOSERS), "reference")
-            for name in joined[1]["shards"]:
-                members = describe_members(keys_of(name), losers, labels)
-                yield from split_by(members, bucket_of(column(members, "component"), buckets))
-
-        def choose(bucket: tuple[int, pa.Table]) -> Iterator[tuple[int, bytes]]:
-            yield from to_shards(choose_canonical(bucket[1]))
-
-        losers = (
-            shards
-            | "ReadCaptures" >> beam.FlatMap(read_captures)
-            | "ByAddress" >> BucketedShuffle(CAPTURES)
-            | "FindLosers" >> beam.FlatMap(find_losers)
-        )
+    def expand(self, shards: beam.PCollection) -> dict[str, beam.PCollection]:
+        """Equals, then pairs, then edges, then components, then verdicts."""
+        policy, buckets = self.policy, self.buckets
+        equals = shards | "MatchEquals" >> MatchEquals(self.folder, policy, buckets)
         edges = (
-            {"shards": shards, "losers": losers}
-            | "JoinLosers" >> beam.CoGroupByKey()
-            | "ReadKeys" >> beam.FlatMap(read_keys)
-            | "ByKey" >> BucketedShuffle(MATCHES)
-            | "MatchKeys" >> beam.Map(lambda bucket: pack(match_keys(bucket[1])))
+            equals.bands
+            | "ByBand" >> BucketedShuffle(BANDS)
+            | "PairUp" >> beam.FlatMap(pair_up, policy.similarity if policy.verify else None)
+        )
+        if policy.verify:
+            edges = edges | "VerifyPairs" >> VerifyPairs(self.folder, policy, shards)
+        else:
+            edges = edges | "TakePairs" >> beam.MapTuple(unverified)
+        matches = edges | "MatchesOf" >> beam.FlatMap(both_ends)
+        if policy.keep == "oldest" and policy.verify:
+            edges = edges | "ByLeftShard" >> beam.GroupByKey() | "NearestPreferred" >> beam.Map(nearest_preferred)
+        components = (
+            edges
+            | "PlainEdges" >> beam.MapTuple(plain_edges)
+            | "NearComponents" >> ConnectedComponents(buckets, self.rounds)
         )
         labels = (
-            (edges, losers | "LosingEdges" >> beam.Map(losing_edges))
+            (components | "LabelEdges" >> beam.MapTuple(label_edges), equals.losers)
             | "AllEdges" >> beam.Flatten()
-            | "ConnectedComponents" >> ConnectedComponents(buckets, self.rounds)
+            | "AllComponents" >> ConnectedComponents(buckets, self.rounds)
             | "LabelShards" >> beam.FlatMap(label_shards)
         )
-        return (
-            {"shards": shards, "losers": losers, "labels": labels}
+        verdicts = (
+            {"shards": shards, "labels": labels}
             | "JoinLabels" >> beam.CoGroupByKey()
-            | "DescribeMembers" >> beam.FlatMap(describe)
+            | "DescribeMembers" >> beam.FlatMap(describe, self.folder, buckets)
             | "ByComponent" >> BucketedShuffle(MEMBERS)
             | "ChooseCanonical" >> beam.FlatMap(choose)
         )
+        return {"verdicts": verdicts, "matches": matches}
+
+
+def pair_up(bucket: tuple[int, pa.Table], similarity: float | None) -> Iterator[Packed]:
+    """(shard of the left page, PAIRS) of the pages of a bucket; without `similarity`, enough to join them."""
+    rows = bucket[1]
+    pairs = match.hub_pairs(rows) if similarity is None else match.candidate_pairs(rows, similarity)
+    yield from to_shards(pairs, "left")
+
+
+def unverified(shard: int, packed: bytes) -> Packed:
+    """EDGES_VERIFIED of pairs that nobody compared: their similarity and ids are null."""
+    pairs = unpack(packed)
+    nulls = {name: pa.nulls(pairs.num_rows, EDGES_VERIFIED.field(name).type) for name in EDGES_VERIFIED.names}
+    nulls |= {"left": pairs.column("left"), "right": pairs.column("right")}
+    nulls["kind"] = pa.array(np.full(pairs.num_rows, TEXT, np.uint8))
+    return shard, pack(pa.table(nulls, schema=EDGES_VERIFIED))
+
+
+def both_ends(shard: Packed) -> Iterator[Packed]:
+    """EDGES_VERIFIED of each page of this run, whichever end of the edge it is."""
+    edges = unpack(shard[1])
+    verified = edges.filter(edges.column("similarity").is_valid())
+    yield from to_shards(verify_pairs.matches_of(verified), "left")
+
+
+def nearest_preferred(shard: tuple[int, Iterable[bytes]]) -> Packed:
+    """The edges that a shard's pages keep where a page never ties preferred ones together."""
+    return shard[0], pack(verify_pairs.nearest_preferred(gather(shard[1], EDGES_VERIFIED)))
+
+
+def plain_edges(_: int, packed: bytes) -> bytes:
+    """EDGES of EDGES_VERIFIED."""
+    return pack(unpack(packed).select(EDGES.names))
+
+
+def label_edges(_: int, labels: pa.Table) -> bytes:
+    """LABELS as edges between a page and the one that names its component."""
+    return pack(labels.rename_columns(EDGES.names))
+
+
+def label_shards(bucket: tuple[int, pa.Table]) -> Iterator[Packed]:
+    """LABELS by shard, with those of the pages that name a component."""
+    roots = np.unique(column(bucket[1], "component"))
+    yield from to_shards(bucket[1])
+    yield from to_shards(pa.table([roots, roots], schema=LABELS))
+
+
+def describe(joined: Joined, folder: str, buckets: int) -> Iterator[Packed]:
+    """MEMBERS of a shard by bucket of their component."""
+    labels = unique_labels(gather(joined[1]["labels"], LABELS))
+    if not labels.num_rows:
+        return
+    for name in joined[1]["shards"]:
+        roles = read_arrow(match.roles_path(folder, file_stem(name)))
+        members = describe_members(shard_keys(folder, name, MEMBER_COLUMNS), roles, labels)
+        yield from split_by(members, bucket_of(column(members, "component"), buckets))
+
+
+def choose(bucket: tuple[int, pa.Table]) -> Iterator[Packed]:
+    """VERDICTS by shard."""
+    yield from to_shards(choose_canonical(bucket[1]))

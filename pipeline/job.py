@@ -16,17 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from detectors.api import digest_of
+from detectors.features.url_key import URL_KEY_VERSION
 from detectors.language import LanguageModel
 from detectors.rights import DIRECTIVES
 from pipeline.annotate import Annotator, StagePlan
 from pipeline.decide import quality_profile
 from pipeline.host import Host, HostTask, shared_host
+from pipeline.index import INDEX_FILE, RunIndex, check_compatible, index_json, read_index
 from pipeline.judge import fusion_of
 from pipeline.progress import Reporter, State
-from pipeline.read.records import Split
+from pipeline.read.records import Source, Split
 from pipeline.read.sources import list_sources, plan_splits
 from pipeline.read.storage import is_remote, local_path
 from pipeline.runs import RunError, RunFolder, headwater_version, inputs_fingerprint
+from pipeline.seen import FIRST_SEEN_SHARD, SeenFile
 from pipeline.stage import split_name, stage_split
 from pipeline.standards import fingerprints, read_standards
 from pipeline.tabulate import Kind, write_table
@@ -68,13 +71,13 @@ def curate_job(
 ) -> int:
     """Curate inputs into a run folder; returns the exit code."""
     sources = list_sources(inputs or [SAMPLE], table_root=config.read.table_root, text_column=config.read.text_column)
-    inside = [source.path for source in sources if _is_inside(source.path, output)]
-    if inside:
-        raise RunError(f"{inside[0]} is an input and lies in the output folder; give another --output")
+    check_inputs_outside(sources, output)
     named = [(source.path, source.size_bytes) for source in sources]
     annotator = prepare_annotator(config)
+    seen = open_seen(config, annotator)
     run = RunFolder(output)  # touched only when inputs and configuration are known to be usable
-    split_size = run.open(config, named, split_size)
+    bound = [*named, *((f"run:{index.run}", index.documents) for index in seen)]
+    split_size = run.open(config, bound, split_size)
     try:
         if run.is_finished():
             reporter.say(f"{output} is finished already: nothing to do. {_where_to_look(output, _counts(run))}")
@@ -84,12 +87,21 @@ def curate_job(
             split_size = default_split_size(sum(size for _, size in named), workers)
             run.remember_split_size(split_size)
         splits = plan_splits(sources, split_size)
-        summary = _run(run, config, annotator, splits, host, workers, beam_options, reporter)
-        manifest = _publish(run, config, annotator, named, summary, workers, split_size, beam_options, keep_staged)
+        summary = _run(run, config, annotator, splits, seen, host, workers, beam_options, reporter)
+        manifest = _publish(
+            run, config, annotator, named, bound, seen, summary, workers, split_size, beam_options, keep_staged
+        )
     finally:
         run.close()
     _conclude(output, manifest, summary, reporter)
     return _exit_code(run, config, reporter)
+
+
+def check_inputs_outside(sources: Sequence[Source], output: Path) -> None:
+    """Raise RunError where an input lies in the output folder."""
+    inside = [source.path for source in sources if _is_inside(source.path, output)]
+    if inside:
+        raise RunError(f"{inside[0]} is an input and lies in the output folder; give another --output")
 
 
 def _is_inside(path: str, folder: Path) -> bool:
@@ -114,6 +126,29 @@ def prepare_annotator(config: CurateConfig, calibrated: bool = True) -> Annotato
     except (ValueError, RuntimeError, FileNotFoundError, ImportError) as error:
         raise ConfigError(f"the configuration cannot be used: {error}") from error
     return annotator
+
+
+def index_parameters(annotator: Annotator) -> dict[str, Any]:
+    """Everything that the keys of an index depend on: two indexes can be compared where these are equal."""
+    detector = next(one for one in annotator.detectors if one.name == "duplicates")
+    return {"keys": detector.version, "addresses": URL_KEY_VERSION, **detector.parameters()}
+
+
+def open_seen(config: CurateConfig, annotator: Annotator) -> list[RunIndex]:
+    """The indexes of the earlier runs that a configuration names.
+
+    Raises:
+        RunError: one is not there, damaged, or of other parameters; the message says what to do.
+    """
+    indexes = [read_index(folder) for folder in config.policy.duplicates.seen]
+    check_compatible(indexes, index_parameters(annotator))
+    return indexes
+
+
+def seen_files(indexes: Sequence[RunIndex]) -> tuple[SeenFile, ...]:
+    """The index files of earlier runs, numbered as shards."""
+    files = [(index.run, str(path)) for index in indexes for path in index.files]
+    return tuple(SeenFile(FIRST_SEEN_SHARD + number, run, path) for number, (run, path) in enumerate(files))
 
 
 def provenance_fingerprints(config: CurateConfig, annotator: Annotator) -> dict[str, str]:
@@ -157,6 +192,7 @@ def _run(
     config: CurateConfig,
     annotator: Annotator,
     splits: Sequence[Split],
+    seen: Sequence[RunIndex],
     host: Host,
     workers: int,
     beam_options: list[str],
@@ -197,6 +233,7 @@ def _run(
             input_bytes=total,
             workers=workers,
             groups=1 if is_local else max(1, len(splits)),
+            seen=seen_files(seen),
         )
         options = [f"--runner={LOCAL_RUNNER}", *beam_options] if is_local else beam_options
         return run_dataflow(splits, plan, options)
@@ -207,6 +244,8 @@ def _publish(
     config: CurateConfig,
     annotator: Annotator,
     named: Sequence[tuple[str, int]],
+    bound: Sequence[tuple[str, int]],
+    seen: Sequence[RunIndex],
     summary: dict[str, Any],
     workers: int,
     split_size: int,
@@ -241,18 +280,22 @@ def _publish(
         version=headwater_version(),
         config=config.plain(),
         config_fingerprint=digest_of(config.plain()),
-        inputs_fingerprint=inputs_fingerprint(named),
+        inputs_fingerprint=inputs_fingerprint(bound),
         detectors={**annotator.detector_fingerprints(), **provenance_fingerprints(config, annotator)},
         sources=sources,
         files=entries,
         execution=execution,
     )
+    parameters = index_parameters(annotator)
+    documents = sum(entry.rows for entry in entries if entry.path.startswith("index/part-"))
+    index = index_json(manifest, parameters, documents, [one.run for one in seen])
+    entries.append(publish_text(run.path, INDEX_FILE, index))
     if summary["controls"]:
         entries.append(publish_text(run.path, CONTROLS, summary["controls"]))
     manifest["files"] = sorted(map(asdict, entries), key=lambda entry: str(entry["path"]))
     run.clean([entry.path for entry in entries])
-    documents = write_documents(run.path, {key: value for key, value in manifest.items() if key != "execution"})
-    manifest["files"] = sorted([*manifest["files"], *map(asdict, documents)], key=lambda entry: str(entry["path"]))
+    written = write_documents(run.path, {key: value for key, value in manifest.items() if key != "execution"})
+    manifest["files"] = sorted([*manifest["files"], *map(asdict, written)], key=lambda entry: str(entry["path"]))
     if keep_staged:
         shutil.rmtree(run.pieces, ignore_errors=True)
     write_json(run.manifest, manifest)

@@ -18,8 +18,9 @@ from detectors.soft_evidence import find_soft_evidence
 from detectors.strata import SCORE_COLUMNS
 from pipeline.annotate import ShardReport
 from pipeline.arrow_lists import combined, join_lists
-from pipeline.decide import KEY_COLUMNS, prepare_keys, write_arrow
+from pipeline.decide import POLICY_COLUMNS, policy_reasons
 from pipeline.host_scores import HEADS, host_says
+from pipeline.keys import KEY_COLUMNS, keys_path, make_keys, write_arrow
 from pipeline.standards import Standards
 from schemas.config import CurateConfig
 from schemas.document import PARALLEL_STRUCT, PROVENANCE
@@ -101,10 +102,13 @@ def parallel_structs(found: pa.Table | None, rows: int) -> pa.Array:
 def judge_shard(folder: str, report: ShardReport, config: CurateConfig, around: Surroundings) -> ShardReport:
     """Leave the provenance of a staged shard's documents beside it, and the keys that its policy needs."""
     path = Path(folder) / f"{report.name}.documents.parquet"
-    columns = list(dict.fromkeys([*SCORED_COLUMNS, *DATE_COLUMNS, "evidence", *KEY_COLUMNS]))
+    columns = list(dict.fromkeys([*SCORED_COLUMNS, *DATE_COLUMNS, "evidence", *POLICY_COLUMNS, *KEY_COLUMNS]))
     table = pq.read_table(path, columns=columns, partitioning=None)
     soft, parallel = around.soft_findings(table)
     verdicts = judge_table(table, config, soft, parallel)
     write_arrow(verdicts_path(folder, report.name), verdicts)
-    prepare_keys(folder, report, table.append_column("provenance_label", verdicts.column("provenance_label")), config)
+    labels = verdicts.column("provenance_label")
+    reasons = pa.array(policy_reasons(table.append_column("provenance_label", labels), config), pa.string())
+    keys = make_keys(report.number, table, reasons, labels, config.policy.duplicates)
+    write_arrow(keys_path(folder, report.name), keys)
     return report

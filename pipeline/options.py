@@ -71,6 +71,17 @@ def controls_option(command: F) -> F:
     return option(command)
 
 
+def seen_option(command: F) -> F:
+    """Earlier runs, whose pages are not kept again."""
+    option = click.option(
+        "--seen",
+        multiple=True,
+        type=click.Path(),
+        help="Folder of an earlier run, whose pages are not kept again; may be given several times.",
+    )
+    return option(command)
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -81,6 +92,9 @@ def config_of(options: dict[str, Any]) -> CurateConfig:
     names = ("id_column", "text_column", "url_column", "fetched_at_column")
     given = {name: options[name] for name in names if options.get(name)}
     loaded = loaded.model_copy(update={"read": loaded.read.model_copy(update=given)}) if given else loaded
+    if options.get("seen"):
+        duplicates = loaded.policy.duplicates.model_copy(update={"seen": tuple(options["seen"])})
+        loaded = loaded.model_copy(update={"policy": loaded.policy.model_copy(update={"duplicates": duplicates})})
     if options.get("controls"):
         provenance = loaded.provenance.model_copy(update={"controls": options["controls"]})
         loaded = loaded.model_copy(update={"provenance": provenance})

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from detectors.language_codes import MACRO
 from detectors.machine_translation.parallelism import KIND_MASK, KINDS, LINK, NAME, PAIR, PLACE, SHAPE, TOKEN, URL
 from pipeline.annotate import ShardReport
-from pipeline.decide import write_arrow
+from pipeline.keys import write_arrow
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]

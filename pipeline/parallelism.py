@@ -21,8 +21,8 @@ import pyarrow as pa
 from detectors.machine_translation.parallel_score import ACCEPTED, compare_sketches, score_pairs
 from detectors.machine_translation.parallelism import KINDS
 from pipeline.components import contract
-from pipeline.decide import read_arrow
-from pipeline.dedup import LABELS, ROUNDS, ConnectedComponents, edge_table
+from pipeline.connect import LABELS, ROUNDS, ConnectedComponents, column, edge_table
+from pipeline.keys import read_arrow
 from pipeline.parallel_confirm import (
     HALF_CONFIRMED,
     REQUESTS,
@@ -58,11 +58,6 @@ U64 = npt.NDArray[np.uint64]
 
 HALF_COMPARED = pa.schema([*CANDIDATES, ("language", pa.string()), ("sketch", pa.binary())])
 ROW = np.uint64(0xFFFFFFFF)
-
-
-def column(table: pa.Table, name: str) -> U64:
-    """A uint64 column as one NumPy array."""
-    return np.asarray(table.column(name).combine_chunks(), dtype=np.uint64)
 
 
 def rows_of(table: pa.Table, name: str) -> pa.Array:

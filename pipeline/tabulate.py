@@ -88,7 +88,7 @@ def tabulate_split(
             writer.write_table(_rows(kind, annotator, held, standards))
             return len(held)
 
-        return _each_batch(put, PartReport(split.number, path), annotator, split, lost, careful, progress)
+        return each_batch(put, PartReport(split.number, path), annotator, split, lost, careful, progress)
 
 
 def control_split(
@@ -108,12 +108,12 @@ def control_split(
             parts[:] = [ControlSet.merge(parts)]
         return len(documents)
 
-    report = _each_batch(put, PartReport(split.number, ""), annotator, split, lost, careful, progress)
+    report = each_batch(put, PartReport(split.number, ""), annotator, split, lost, careful, progress)
     report.path = ControlSet.merge(parts).to_json()
     return report
 
 
-def _each_batch(
+def each_batch(
     put: Callable[[Sequence[Outcome]], int],
     report: PartReport,
     annotator: Annotator,

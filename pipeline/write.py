@@ -22,8 +22,10 @@ import xxhash
 
 from detectors.quality.profiles import spans_for
 from pipeline.annotate import ShardReport
-from pipeline.decide import ROW_OVERHEAD, decisions_path, keys_path, quality_profile, read_arrow
+from pipeline.decide import PAIR_BYTES, PAIRS, ROW_OVERHEAD, decisions_path, pairs_path, quality_profile
 from pipeline.judge import verdicts_path, with_verdicts
+from pipeline.keys import keys_path, read_arrow
+from pipeline.match import roles_path
 from schemas.config import CurateConfig
 from schemas.document import DROPPED, TIMESTAMP, data_schema
 from schemas.failure import FAILURES
@@ -44,15 +46,19 @@ INDEX = pa.schema(
         pa.field("fetched_at", TIMESTAMP),
         pa.field("url_key", pa.uint64()),
         pa.field("content_hash", pa.binary(16)),
-        pa.field("minhash", pa.binary()),
-        pa.field("cluster_id", pa.string()),
-        pa.field("kept", pa.bool_(), nullable=False),
+        pa.field("bands", pa.binary()),  # 8 bytes a band, little-endian
+        pa.field("shingles", pa.int32()),
+        pa.field("sketch", pa.binary()),  # smallest shingle hashes, uint32, little-endian
+        pa.field("cluster_id", pa.string(), nullable=False),
+        pa.field("cluster_run", pa.string()),  # earlier run that published what stands for the cluster; null: this one
+        pa.field("reason", pa.string()),  # why it was dropped; null where it was kept
+        pa.field("role", pa.int8(), nullable=False),  # in the matching of texts, see `pipeline.match`
     ]
 )
 
 
 @cache
-def group_schema(group: str, quality_signals: tuple[str, ...], shape: str, seed: int) -> pa.Schema:
+def group_schema(group: str, quality_signals: tuple[str, ...]) -> pa.Schema:
     """Schema of the files of a group such as `data/human/train`, `dropped/part`, `failures/part`, `index/part`."""
     kind = group.split("/")[0]
     if kind == "data":
@@ -61,7 +67,7 @@ def group_schema(group: str, quality_signals: tuple[str, ...], shape: str, seed:
         return DROPPED
     if kind == "failures":
         return FAILURES
-    return INDEX.with_metadata({"headwater.index": "1", "headwater.minhash": f"{shape};seed={seed}"})
+    return PAIRS if group == "index/pairs" else INDEX
 
 
 def file_counts(group_bytes: Mapping[str, int], file_bytes: int) -> dict[str, int]:
@@ -113,10 +119,9 @@ def write_pieces(
     groups = decisions.column("group").to_pylist()
     doc_ids = documents.column("doc_id").to_pylist()
     signals = tuple(field.name for field in documents.schema.field("quality").type)
-    duplicates = config.policy.duplicates
 
     def schema_of(group: str) -> pa.Schema:
-        return group_schema(group, signals, duplicates.shape, duplicates.seed)
+        return group_schema(group, signals)
 
     def targets(group: str, ids: Sequence[str]) -> list[str]:
         count = counts[group]
@@ -142,7 +147,7 @@ def write_pieces(
         dropped = [conform(pq.read_table(Path(staged) / f"{report.name}.dropped.parquet", partitioning=None), DROPPED)]
         late = documents.take(pa.array(drop_rows, pa.int64()))
         decided = decisions.take(pa.array(drop_rows, pa.int64()))
-        for name in ("reason", "duplicate_of", "cluster_id"):
+        for name in ("reason", "duplicate_of", "duplicate_run", "matched", "matched_run", "similarity", "cluster_id"):
             late = late.append_column(name, decided.column(name))
         dropped.append(conform(late, DROPPED))
         table = pa.concat_tables(dropped)
@@ -150,16 +155,22 @@ def write_pieces(
         failures = pq.read_table(Path(staged) / f"{report.name}.failures.parquet", partitioning=None)
         ids = [_failure_id(row) for row in failures.to_pylist()]
         yield "failures/part", conform(failures, FAILURES), targets("failures/part", ids)
+        keys = read_arrow(keys_path(staged, report.name))
         index = pa.table(
             {
                 **{name: documents.column(name) for name in ("doc_id", "source_file", "source_offset", "fetched_at")},
-                "url_key": read_arrow(keys_path(staged, report.name)).column("url_key"),
-                **{name: documents.column(name) for name in ("content_hash", "minhash")},
-                "cluster_id": decisions.column("cluster_id"),
-                "kept": pc.is_null(decisions.column("reason")),
+                "content_hash": documents.column("content_hash"),
+                **{name: keys.column(name) for name in ("url_key", "shingles", "sketch")},
+                "bands": packed_lists(keys.column("bands")),
+                **{name: decisions.column(name) for name in ("cluster_id", "reason")},
+                "cluster_run": decisions.column("duplicate_run"),
+                "role": read_arrow(roles_path(staged, report.name)).column("role"),
             }
         )
         yield "index/part", conform(index, schema_of("index/part")), targets("index/part", doc_ids)
+        pairs = read_arrow(pairs_path(staged, report.name))
+        if pairs.num_rows:
+            yield "index/pairs", pairs, targets("index/pairs", pairs.column("doc_id").to_pylist())
 
     found: list[Piece] = []
     for group, table, names in parts():
@@ -178,6 +189,13 @@ def write_pieces(
                 found.append(Piece(ordered[begin], str(path), number, end - begin))
         temporary.replace(path)
     return found
+
+
+def packed_lists(values: pa.ChunkedArray) -> pa.Array:
+    """Lists of uint64 as binary values, little-endian."""
+    return pa.array(
+        [None if row is None else np.array(row, "<u8").tobytes() for row in values.to_pylist()], pa.binary()
+    )
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -241,7 +259,7 @@ def write_file(root: str, target: str, pieces: Sequence[Piece], schema: pa.Schem
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     table = pa.concat_tables([read_piece(piece) for piece in pieces]) if pieces else schema.empty_table()
     keys = ["doc_id"] if "doc_id" in schema.names and not target.startswith("failures/") else []
-    keys += ["source_file", "source_offset"]
+    keys += ["matched"] if schema == PAIRS else ["source_file", "source_offset"]
     order = pc.sort_indices(table, sort_keys=[(key, "ascending") for key in keys])
     rows = table.num_rows
     group_rows = max(1, rows * ROW_GROUP_BYTES // row_bytes(table, target)) if rows else 1
@@ -264,7 +282,8 @@ def write_file(root: str, target: str, pieces: Sequence[Piece], schema: pa.Schem
 
 def row_bytes(table: pa.Table, target: str) -> int:
     """Size of a table as row groups count it: a function of its values alone, never of how they lie in memory."""
-    size: int = ROW_OVERHEAD[target.split("/")[0]] * table.num_rows
+    a_row = PAIR_BYTES if target.startswith("index/pairs") else ROW_OVERHEAD[target.split("/")[0]]
+    size: int = a_row * table.num_rows
     if "text" in table.schema.names:
         size += pc.sum(pc.binary_length(table.column("text"))).as_py() or 0
     return size

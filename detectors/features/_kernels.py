@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from detectors.features._native_sketch import sort_distinct
+
 SPACE, LETTER, NUMBER, MARK, ALONE, IGNORED = 1, 2, 3, 4, 5, 6  # low three bits of the character table
 WORD, ALPHA, FIRST, SINGLE = 1, 2, 4, 8  # bits of a token's kind, see tokens.py
 
@@ -213,15 +215,40 @@ def tokenise(
     return nt, nl
 
 
-@njit("void(u8[::1],u1[::1],i8[::1],u4[::1],u4[::1],i8,u4[:,::1],i4[::1])", cache=True)
-def minhash(hashes: Any, kind: Any, doc_token: Any, a: Any, b: Any, size: Any, out: Any, words: Any) -> None:
-    """Minimum per permutation over the shingles of `size` words; `words` gets the number of words."""
+@njit(
+    "void(u8[::1],u1[::1],i8[::1],u4[::1],u4[::1],i8,i8,u4[:,::1],i4[::1],i4[::1],u4[::1],i8[::1])",
+    cache=True,
+)
+def minhash(
+    hashes: Any,
+    kind: Any,
+    doc_token: Any,
+    a: Any,
+    b: Any,
+    size: Any,
+    keep: Any,
+    out: Any,
+    words: Any,
+    shingles: Any,
+    kept: Any,
+    offsets: Any,
+) -> None:
+    """Minimum per permutation over the shingles of `size` words, and the `keep` smallest shingle hashes.
+
+    By document: `words` gets the number of words, `shingles` that of distinct shingles, `kept[offsets[d]:offsets[d+1]]`
+    the smallest hashes, sorted.
+    """
     most = 0
     for d in range(len(doc_token) - 1):
         most = max(most, doc_token[d + 1] - doc_token[d])
     buffer = np.empty(most, np.uint64)
+    found = np.empty(most, np.uint32)
+    spare = np.empty(most, np.uint32)
+    counts = np.empty(1024, np.int64)
     perms = len(a)
     low = np.empty(perms, np.uint32)
+    end = 0
+    offsets[0] = 0
     for d in range(len(doc_token) - 1):
         n = 0
         for t in range(doc_token[d], doc_token[d + 1]):
@@ -229,15 +256,23 @@ def minhash(hashes: Any, kind: Any, doc_token: Any, a: Any, b: Any, size: Any, o
                 buffer[n] = hashes[t]
                 n += 1
         words[d] = n
-        for k in range(perms):  # loops, not slices: those would compile NumPy's broadcasting, for seconds
-            low[k] = np.uint32(LOW32)
         width = min(size, n)
-        shingles = n - width + 1 if n > 0 else 0
-        for s in range(shingles):
+        total = n - width + 1 if n > 0 else 0
+        for s in range(total):
             h = SEED
             for w in range(width):
                 h = step(h, buffer[s + w])
-            v = finish(h) & LOW32
+            found[s] = np.uint32(finish(h) & LOW32)
+        total = sort_distinct(found, spare, counts, total)
+        shingles[d] = total
+        for s in range(min(keep, total)):
+            kept[end] = found[s]
+            end += 1
+        offsets[d + 1] = end
+        for k in range(perms):  # loops, not slices: those would compile NumPy's broadcasting, for seconds
+            low[k] = np.uint32(LOW32)
+        for s in range(total):
+            v = np.uint64(found[s])
             v ^= v >> S16  # MurmurHash3's 32-bit finaliser, as datasketch mixes its input in scheme affine32
             v = (v * FMIX1) & LOW32
             v ^= v >> S13

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from detectors.features.tokens import Int32, Tokens, UInt32, UInt64
+from detectors.features.tokens import Int32, Int64, Tokens, UInt32, UInt64
 
 WORDS_PER_SHINGLE = 5  # Lee et al. 2022 (arXiv 2107.06499), FineWeb
 
@@ -50,20 +50,41 @@ def permutations(size: int, seed: int = 1) -> tuple[UInt32, UInt32]:
     return a, b
 
 
-def signatures_and_words(tokens: Tokens, shape: Shape, seed: int = 1) -> tuple[UInt32, Int32]:
-    """Signatures (documents x permutations), and the number of words by document; no words means no signature."""
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What one pass over the shingles of a batch gives, a row a document."""
+
+    signatures: UInt32  # documents x permutations; all 2^32 - 1, and invalid, without words
+    words: Int32
+    shingles: Int32  # distinct ones
+    sketch: UInt32  # the smallest shingle hashes of all documents, one document after the other, sorted in each
+    sketch_start: Int64  # documents + 1
+
+
+def keys(tokens: Tokens, shape: Shape, seed: int = 1, sketch: int = 0) -> Keys:
+    """Signatures, and sketches of at most `sketch` shingle hashes (`detectors.features.sketch`)."""
     from detectors.features import _kernels
 
     a, b = permutations(shape.size, seed)
-    out = np.empty((tokens.docs, shape.size), dtype=np.uint32)
-    words = np.empty(tokens.docs, dtype=np.int32)
-    _kernels.minhash(tokens.hash, tokens.kind, tokens.doc_token, a, b, WORDS_PER_SHINGLE, out, words)
-    return out, words
+    docs = tokens.docs
+    room = int(np.minimum(np.diff(tokens.doc_token), sketch).sum())  # touched only where filled
+    found = Keys(
+        signatures=np.empty((docs, shape.size), np.uint32),
+        words=np.empty(docs, np.int32),
+        shingles=np.empty(docs, np.int32),
+        sketch=np.empty(room, np.uint32),
+        sketch_start=np.empty(docs + 1, np.int64),
+    )
+    _kernels.minhash(
+        tokens.hash, tokens.kind, tokens.doc_token, a, b, WORDS_PER_SHINGLE, sketch,
+        found.signatures, found.words, found.shingles, found.sketch, found.sketch_start,
+    )  # fmt: skip
+    return found
 
 
 def signatures(tokens: Tokens, shape: Shape, seed: int = 1) -> UInt32:
     """Signatures (documents x permutations). Rows of documents without words are all 2^32 - 1 and invalid."""
-    return signatures_and_words(tokens, shape, seed)[0]
+    return keys(tokens, shape, seed).signatures
 
 
 def band_keys(signatures: npt.NDArray[np.uint32], shape: Shape) -> UInt64:

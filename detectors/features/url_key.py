@@ -9,6 +9,7 @@ import xxhash
 
 # Parameters that say how a visitor came, not what the page is (as listed by the tools that strip them: ClearURLs,
 # Common Crawl's own deduplication and C4's `?utm_`, `?ref`, `?feed` rule).
+URL_KEY_VERSION = 1
 _TRACKING = re.compile(
     r"^(utm_\w+|gclid|gclsrc|dclid|fbclid|msclkid|yclid|igshid|mc_[ce]id|_ga|_gl|ref|referrer|feed|"
     r"phpsessid|jsessionid|sid|sessionid)$",

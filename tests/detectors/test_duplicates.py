@@ -31,7 +31,9 @@ def test_outputs() -> None:
     hashes = found["content_hash"].to_pylist()
     assert hashes[0] == hashes[1] != hashes[2]
     assert hashes[3] is hashes[4] is None
-    assert found["minhash"].null_count == 2
+    assert found["minhash"].null_count == found["sketch"].null_count == found["shingles"].null_count == 2
+    assert found["shingles"].to_pylist() == [1, 1, 1, None, None, 1, 3]
+    assert [value and len(value) // 4 for value in found["sketch"].to_pylist()] == [1, 1, 1, None, None, 1, 3]
     for column in found.values():
         column.validate(full=True)
 
@@ -56,6 +58,15 @@ def test_row_local(at: int) -> None:
     first, second = run(TEXTS[:at]), run(TEXTS[at:])
     for name, column in whole.items():
         assert column.to_pylist() == first[name].to_pylist() + second[name].to_pylist()
+
+
+def test_the_size_of_the_sketch() -> None:
+    batch = pa.record_batch({"text": pa.array(TEXTS, pa.string())})
+    whole = run(TEXTS)["sketch"].to_pylist()
+    short = run_detectors([Duplicates(sketch=2)], batch).columns
+    assert [value and value[:8] for value in whole] == short["sketch"].to_pylist()
+    assert short["shingles"].to_pylist()[-1] == 3
+    assert fingerprint(Duplicates()) != fingerprint(Duplicates(sketch=2))
 
 
 def test_fingerprint_and_pickle() -> None:

@@ -11,8 +11,9 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that
 
+from pipeline.connect import UnconvergedError
 from pipeline.decide import KEYS, keys_path, write_arrow
-from pipeline.dedup import FindDuplicates, UnconvergedError
+from pipeline.dedup import FindDuplicates
 from pipeline.shuffle import unpack
 from schemas.config import DuplicatePolicy
 

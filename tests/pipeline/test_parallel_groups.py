@@ -27,8 +27,8 @@ from detectors.features.tokens import tokenise
 from detectors.laws import make_batch
 from detectors.machine_translation.parallelism import Parallelism
 from pipeline.annotate import ShardReport
-from pipeline.decide import read_arrow
 from pipeline.host import close_shared_host
+from pipeline.keys import read_arrow
 from pipeline.parallel_confirm import missing_encoders
 from pipeline.parallel_groups import PARALLEL, source_language
 from pipeline.parallel_match import (

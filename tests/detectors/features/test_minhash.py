@@ -59,10 +59,11 @@ def test_signature_is_pinned() -> None:
 
 
 def test_short_texts() -> None:
-    found, words = minhash.signatures_and_words(
+    keys = minhash.keys(
         tokenise(["", "...", "one", "One!", "one two three four", "one two three five"]), minhash.SHAPES["14x8"]
     )
-    assert words.tolist() == [0, 0, 1, 1, 4, 4]
+    found = keys.signatures
+    assert keys.words.tolist() == [0, 0, 1, 1, 4, 4]
     assert (found[:2] == 0xFFFFFFFF).all()
     assert np.array_equal(found[2], found[3])
     assert minhash.estimate(found[4], found[5]) < 0.2

@@ -1,0 +1,84 @@
+"""Labelled pages to verdicts: which page stands for its cluster, and what the others are to it. Pure; no Beam."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.connect import LABELS
+from pipeline.decide import VERDICTS
+from pipeline.match import OTHER_CAPTURE, ROW, SEEN, column, starts_of
+
+MEMBERS = pa.schema(
+    [
+        ("component", pa.uint64()),
+        ("reference", pa.uint64()),
+        ("rank", pa.uint64()),
+        ("role", pa.int8()),
+        ("content_key", pa.uint64()),
+        ("doc_id", pa.string()),
+        ("cluster_id", pa.string()),  # of pages of earlier runs: what stands for them, and in which run; else null
+        ("cluster_run", pa.string()),
+    ]
+)
+
+
+def unique_labels(labels: pa.Table) -> pa.Table:
+    """LABELS without repetitions: several buckets may name one root."""
+    reference, component = column(labels, "reference"), column(labels, "component")
+    _, once = np.unique(reference, return_index=True)
+    return pa.table([reference[once], component[once]], schema=LABELS)
+
+
+def describe_members(keys: pa.Table, roles: pa.Table, labels: pa.Table) -> pa.Table:
+    """MEMBERS of a shard: what the choice of the page that stands needs to know of each labelled page."""
+    rows = pa.array(column(labels, "reference") & ROW)
+    described = keys.take(rows)
+    nothing = pa.nulls(len(rows), pa.string())
+    is_seen = "cluster_id" in keys.schema.names
+    return pa.table(
+        [
+            labels.column("component"),
+            labels.column("reference"),
+            described.column("rank"),
+            roles.column("role").take(rows),
+            described.column("content_key"),
+            described.column("doc_id"),
+            described.column("cluster_id") if is_seen else nothing,
+            described.column("cluster_run") if is_seen else nothing,
+        ],
+        schema=MEMBERS,
+    )
+
+
+def choose_canonical(members: pa.Table) -> pa.Table:
+    """VERDICTS on the pages of this run: the preferred member stands for its component.
+
+    Pages of earlier runs come first, and the page that stands for theirs stands for all; a capture that lost to another
+    of its address never stands; then smaller rank, then smaller reference.
+    """
+    component, reference, rank = (column(members, name) for name in ("component", "reference", "rank"))
+    is_new = reference < SEEN
+    is_other_capture = np.asarray(members.column("role").combine_chunks()) == OTHER_CAPTURE
+    contents = np.asarray(pc.fill_null(members.column("content_key"), 0), dtype=np.uint64)
+    order = np.lexsort((reference, rank, is_other_capture, is_new, component))
+    first = starts_of(component[order])
+    starts = np.flatnonzero(first)
+    sizes = np.diff(np.append(starts, len(order)))
+    head = np.repeat(order[starts], sizes)
+    kind = np.where(contents[order] == contents[head], "exact_duplicate", "near_duplicate")
+    kind = np.where(is_other_capture[order], "url_duplicate", kind)
+    heads = members.take(pa.array(head))
+    verdicts = pa.table(
+        [
+            reference[order],
+            pc.coalesce(heads.column("cluster_id"), heads.column("doc_id")),
+            heads.column("cluster_run"),
+            first & is_new[order],
+            np.repeat(sizes, sizes).astype(np.int32),
+            kind,
+        ],
+        schema=VERDICTS,
+    )
+    return verdicts.filter(pa.array(is_new[order]))

@@ -1,0 +1,81 @@
+"""Earlier runs in the matching of a run: an index file is a shard like any other whose text is gone. No Beam.
+
+Its pages are preferred to all of this run, because they are published already.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.keys import content_key, document_hashes, keys_path, read_arrow, time_ranks
+
+FIRST_SEEN_SHARD = 1 << 31  # numbers of the shards of earlier runs begin here: the top bit of their references
+
+_STORED = {
+    "rank": ("doc_id", "fetched_at"),
+    "capture_rank": ("doc_id", "fetched_at"),
+    "content_key": ("content_hash",),
+    "reference": (),
+    "cluster_run": ("cluster_run",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFile:
+    """An index file of an earlier run, and the number of the shard that it is."""
+
+    number: int
+    run: str
+    path: str
+
+    @property
+    def name(self) -> str:
+        """Name of the shard: everything that reading it needs."""
+        return "seen:" + json.dumps([self.number, self.run, self.path])
+
+
+def is_seen(name: str) -> bool:
+    """Whether a shard is an index file of an earlier run."""
+    return name.startswith("seen:")
+
+
+def parse_name(name: str) -> tuple[int, str, str]:
+    """Number, run and path of the shard of an index file."""
+    number, run, path = json.loads(name.removeprefix("seen:"))
+    return int(number), str(run), str(path)
+
+
+def file_stem(name: str) -> str:
+    """Name of the files beside a shard."""
+    return f"seen-{parse_name(name)[0]}" if is_seen(name) else name
+
+
+def shard_keys(folder: str, name: str, columns: Sequence[str]) -> pa.Table:
+    """Columns of the KEYS of a shard; of one of an earlier run also `role`, `cluster_id` and `cluster_run`."""
+    if not is_seen(name):
+        table = read_arrow(keys_path(folder, name))
+        return table.select([column for column in columns if column in table.schema.names])
+    number, run, path = parse_name(name)
+    stored = [name for column in columns for name in _STORED.get(column, (column,))]
+    table = pq.read_table(path, columns=list(dict.fromkeys(stored)), partitioning=None)
+    rows = pq.read_metadata(path).num_rows
+    made: dict[str, pa.Array | pa.ChunkedArray] = {}
+    for column in columns:
+        if column in ("rank", "capture_rank"):
+            made[column] = pa.array(time_ranks(table, "oldest", document_hashes(table.column("doc_id"))))
+        elif column == "reference":
+            made[column] = pa.array((np.uint64(number) << np.uint64(32)) + np.arange(rows, dtype=np.uint64))
+        elif column == "content_key":
+            made[column] = content_key(table.column("content_hash"))
+        elif column == "cluster_run":
+            made[column] = pc.fill_null(table.column(column), run)
+        else:
+            made[column] = table.column(column)
+    return pa.table(made)
