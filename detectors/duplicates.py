@@ -22,15 +22,23 @@ class Duplicates:
     Outputs: `content_hash` (16 bytes, xxh3-128 of the words: equal for texts that differ only in case, spaces and
     the punctuation between words), `minhash` (little-endian uint32 per permutation), `sketch` (the `sketch` smallest
     distinct shingle hashes, sorted, little-endian uint32), `shingles` (number of distinct shingles) and `words` (number
-    of words). All but `words` are null for a text without words.
+    of words). All but `words` are null for a text without words. Shingles depend on the language that the language
+    detector found, see `detectors.features.minhash`.
     """
 
-    def __init__(self, shape: str = minhash.DEFAULT_SHAPE, seed: int = 1, sketch: int = sketches.DEFAULT_SIZE) -> None:
+    def __init__(
+        self,
+        shape: str = minhash.DEFAULT_SHAPE,
+        seed: int = 1,
+        sketch: int = sketches.DEFAULT_SIZE,
+        shingle: Mapping[str, Any] | None = None,
+    ) -> None:
         self.name = "duplicates"
         self.version = 2
         self.shape = minhash.SHAPES[shape]
         self.seed = seed
         self.sketch = sketch
+        self.shingles = shingles_of(shingle or {})
         self.columns = frozenset({"text"})
         self.outputs: Mapping[str, pa.DataType] = {
             "content_hash": pa.binary(16),
@@ -47,7 +55,7 @@ class Duplicates:
     def __call__(self, batch: pa.RecordBatch, features: FeatureCache) -> Signals:
         """Keys of the batch; no evidence."""
         found = tokens(features)
-        keys = minhash.keys(found, self.shape, self.seed, self.sketch)
+        keys = minhash.keys(found, self.shape, self.seed, self.sketch, self.shingles.of(features.languages()))
         valid = keys.words > 0
         columns = {
             "content_hash": pa.array(content_hashes(found), type=pa.binary(16)),
@@ -59,15 +67,27 @@ class Duplicates:
         return Signals(columns)
 
     def parameters(self) -> Mapping[str, Any]:
-        """Shape, seed, size of the sketch and the versions of the tokeniser and its character data."""
+        """The options, shingles of each language, and the versions of the tokeniser and its character data."""
         return {
             "shape": str(self.shape),
             "seed": self.seed,
             "sketch": self.sketch,
-            "shingle_words": minhash.WORDS_PER_SHINGLE,
+            "shingle": self.shingles.default,
+            "language_shingles": dict(sorted(self.shingles.languages.items())),
             "tokens": TOKENS_VERSION,
             "unicode": unicode_version(),
         }
+
+
+def shingles_of(options: Mapping[str, Any]) -> minhash.Shingles:
+    """Shingles of `unit`, `size`, and `languages` with the same two; shipped ones of languages not named there.
+
+    Raises:
+        ValueError: an unknown unit, or a size below one.
+    """
+    named = {code: minhash.Shingle(**values) for code, values in options.get("languages", {}).items()}
+    default = minhash.Shingle(**{name: options[name] for name in ("unit", "size") if name in options})
+    return minhash.Shingles(default, {**minhash.LANGUAGE_SHINGLES, **named})
 
 
 def content_hashes(found: Tokens) -> list[bytes | None]:

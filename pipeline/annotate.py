@@ -195,7 +195,12 @@ def detector_options(config: CurateConfig) -> dict[str, dict[str, Any]]:
         "translated_text": {"model": models.translation},
         "language": {"model": config.language.model, "sha256": config.language.sha256},
         "quality": {"profile_names": stored_profiles(config.quality.profile), "variant": config.quality.repetition},
-        "duplicates": {"shape": copies.shape, "seed": copies.seed, "sketch": copies.sketch},
+        "duplicates": {
+            "shape": copies.shape,
+            "seed": copies.seed,
+            "sketch": copies.sketch,
+            "shingle": copies.shingle.model_dump(mode="json"),
+        },
     }
 
 

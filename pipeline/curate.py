@@ -1,7 +1,7 @@
 """`headwater curate`: the dataflow, from splits of archives to published files.
 
     splits ─ Stage ─ Judge ─┬─ keys ─ FindDuplicates ─┐
-                            └─ reports ───────────────┴─ Decide ─ WritePieces ─ WriteFiles ─ summary
+                            └─ reports ───────────────┴─ Decide ─ CutRepeats ─ WritePieces ─ WriteFiles ─ summary
 
 Text never enters a shuffle: it waits in staged shards and pieces, and only references, keys and verdicts travel.
 """
@@ -27,6 +27,7 @@ from pipeline.host import HostTask, shared_host
 from pipeline.provenance import GatherControls, JudgePlan, JudgeShards
 from pipeline.read.records import Split
 from pipeline.read.splits import SplitSummary, check_chain
+from pipeline.repeats import CutRepeats, after_repeats
 from pipeline.seen import SeenFile
 from pipeline.shuffle import gather
 from pipeline.stage import split_name, stage_split
@@ -187,8 +188,9 @@ def build_pipeline(pipeline: beam.Pipeline, splits: Sequence[Split], plan: Curat
         | "SumGroups" >> beam.CombineGlobally(merge_counts)
         | "CountFiles" >> beam.Map(file_counts, config.output.file_bytes)
     )
+    repeats = CutRepeats(plan.staged, config, plan.buckets, plan.workers, plan.groups)
     pieces = (
-        reports
+        after_repeats(reports, decisions, repeats, config)
         | "PieceCalls" >> beam.Map(piece_call, counts)
         | "WritePieces" >> RunOnHost(plan.workers, plan.groups)
         | "ByTarget" >> beam.FlatMap(by_target)

@@ -172,14 +172,23 @@ def best_matches(matches: pa.Table) -> dict[int, tuple[str, int, float, int]]:
     return dict(zip(rows, zip(*(best.column(name).to_pylist() for name in names), strict=True), strict=True))
 
 
-def published_pairs(matches: pa.Table, runs: Mapping[int, str]) -> pa.Table:
-    """PAIRS of a shard: those with earlier runs, and of the others those whose doc_id is the smaller."""
+def published_pairs(matches: pa.Table, doc_ids: pa.ChunkedArray, roles: pa.Table, runs: Mapping[int, str]) -> pa.Table:
+    """PAIRS of a shard: each copy with the page that stands for its text, and verified pairs.
+
+    Of those, the pairs with earlier runs, and of the others those whose doc_id is the smaller.
+    """
+    is_copy = pa.array(np.asarray(roles.column("role").combine_chunks()) == OTHER_COPY)
+    copies = pa.table([doc_ids, roles.column("winner_id"), roles.column("winner")], names=["a", "b", "winner"])
+    copies = copies.filter(is_copy)
+    winner_runs = [runs.get(int(shard)) for shard in column(copies, "winner") >> np.uint64(32)]
+    ones = pa.array(np.ones(copies.num_rows, np.float32))
+    equal = pa.table([copies.column("a"), copies.column("b"), pa.array(winner_runs, pa.string()), ones], schema=PAIRS)
     right = column(matches, "right")
     run = [runs.get(int(shard)) for shard in right >> np.uint64(32)]
     first = np.asarray(pc.less(matches.column("left_id"), matches.column("right_id")), dtype=bool)
     mine = pa.array(first | np.array([name is not None for name in run], bool))
     columns = [matches.column("left_id"), matches.column("right_id"), pa.array(run, pa.string())]
-    return pa.table([*columns, matches.column("similarity")], schema=PAIRS).filter(mine)
+    return pa.concat_tables([equal, pa.table([*columns, matches.column("similarity")], schema=PAIRS).filter(mine)])
 
 
 def decide_shard(
@@ -245,7 +254,7 @@ def decide_shard(
         report.account.failed.total() + report.account.regions.total()
     )
     group_bytes["index/part"] += ROW_OVERHEAD["index"] * keys.num_rows
-    pairs = published_pairs(matches, runs)
+    pairs = published_pairs(matches, keys.column("doc_id"), roles, runs)
     if pairs.num_rows:
         group_bytes["index/pairs"] += PAIR_BYTES * pairs.num_rows
     write_arrow(pairs_path(folder, report.name), pairs)

@@ -23,6 +23,7 @@ from pipeline.dedup import FindDuplicates
 from pipeline.host import Lost, Progress, shared_host
 from pipeline.job import LOCAL_RUNNER, check_inputs_outside, default_split_size, is_too_many, state_of
 from pipeline.keys import KEY_COLUMNS, keys_path, make_keys, read_arrow, write_arrow
+from pipeline.match import roles_path
 from pipeline.outcomes import Outcome, document_batch
 from pipeline.progress import Reporter
 from pipeline.read.records import Split
@@ -89,7 +90,9 @@ def key_split(
 def write_rows(joined: tuple[int, dict[str, Iterable[Any]]], folder: str) -> tuple[int, int, int, int]:
     """Leave PAIRS and CLUSTERS of a shard in `folder`; returns documents, kept, pairs, and clusters of two or more."""
     number = joined[0]
-    ids = read_arrow(keys_path(folder, str(number))).column("doc_id").to_pylist()
+    doc_ids = read_arrow(keys_path(folder, str(number))).column("doc_id")
+    roles = read_arrow(roles_path(folder, str(number)))
+    ids = doc_ids.to_pylist()
     found = {row["reference"] & 0xFFFFFFFF: row for row in gather(joined[1]["verdicts"], VERDICTS).to_pylist()}
     rows: dict[str, list[Any]] = {name: [] for name in CLUSTERS.names}
     for row, record_id in enumerate(ids):
@@ -98,7 +101,7 @@ def write_rows(joined: tuple[int, dict[str, Iterable[Any]]], folder: str) -> tup
         rows["cluster_id"].append(verdict["canonical"] if verdict else record_id)
         rows["cluster_size"].append(verdict["size"] if verdict else 1)
         rows["kept"].append(verdict["is_canonical"] if verdict else True)
-    pairs = published_pairs(gather(joined[1]["matches"], EDGES_VERIFIED), {})
+    pairs = published_pairs(gather(joined[1]["matches"], EDGES_VERIFIED), doc_ids, roles, {})
     pairs = pairs.select(["doc_id", "matched", "similarity"]).rename_columns(PAIRS.names).cast(PAIRS)
     pairs = pairs.sort_by([("record_id_a", "ascending"), ("record_id_b", "ascending")])
     write_arrow(Path(folder) / f"{number}.clusters.arrow", pa.table(rows, schema=CLUSTERS))

@@ -55,7 +55,7 @@ def read_index(folder: str | Path) -> RunIndex:
         values = json.loads((root / INDEX_FILE).read_text(encoding="utf-8"))
         if values["version"] != INDEX_VERSION:
             found = values["version"]
-            raise RunError(f"{root} has an index of version {found}, this release reads {INDEX_VERSION}; curate it again")
+            raise RunError(f"{root} has an index of version {found}, this release reads {INDEX_VERSION}; curate again")
         entries = [e for e in manifest["files"] if e["path"].startswith("index/part-")]
         index = RunIndex(
             root,

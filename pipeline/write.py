@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
-from detectors.quality.profiles import spans_for
 from pipeline.annotate import ShardReport
+from pipeline.cuts import cut_table, read_repeats
 from pipeline.decide import PAIR_BYTES, PAIRS, ROW_OVERHEAD, decisions_path, pairs_path, quality_profile
 from pipeline.judge import verdicts_path, with_verdicts
 from pipeline.keys import keys_path, read_arrow
@@ -119,6 +119,7 @@ def write_pieces(
     groups = decisions.column("group").to_pylist()
     doc_ids = documents.column("doc_id").to_pylist()
     signals = tuple(field.name for field in documents.schema.field("quality").type)
+    repeats = read_repeats(staged, report.name, config.policy.duplicates)
 
     def schema_of(group: str) -> pa.Schema:
         return group_schema(group, signals)
@@ -142,7 +143,8 @@ def write_pieces(
             decided = decisions.take(rows)
             for name in ("cluster_id", "cluster_size", "split", "mix_weight"):
                 table = table.append_column(name, decided.column(name))
-            table = cut_lines(table, quality_profile(config).cut)
+            here = {at: repeats[row] for at, row in enumerate(rows) if row in repeats}
+            table = cut_table(table, quality_profile(config).cut, here)
             yield group, conform(table, schema_of(group)), targets(group, [doc_ids[row] for row in rows])
         dropped = [conform(pq.read_table(Path(staged) / f"{report.name}.dropped.parquet", partitioning=None), DROPPED)]
         late = documents.take(pa.array(drop_rows, pa.int64()))
@@ -206,40 +208,6 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
         for field in schema
     ]
     return pa.table(columns, schema=schema)
-
-
-def cut_lines(table: pa.Table, rules: str | None) -> pa.Table:
-    """Apply the line rules of a profile (C4, RefinedWeb): text keeps its good lines, spans move with them.
-
-    A text without a good line stays as it is: it passed the profile's rules on documents.
-    """
-    if rules is None:
-        return table
-    new_texts, new_evidence, new_personal = [], [], []
-    for text, evidence, personal in zip(
-        *(table.column(name).to_pylist() for name in ("text", "evidence", "personal_data")), strict=True
-    ):
-        kept = spans_for(rules, text) or [(0, len(text))]
-        new_texts.append("\n".join(text[begin:end] for begin, end in kept))
-        new_evidence.append([_moved(finding, kept) for finding in evidence])
-        moved = [_moved(finding, kept) for finding in personal or []]
-        new_personal.append([finding for finding in moved if finding["start"] is not None])
-    for name, values in (("text", new_texts), ("evidence", new_evidence), ("personal_data", new_personal)):
-        index = table.schema.get_field_index(name)
-        table = table.set_column(index, table.schema.field(name), pa.array(values, table.schema.field(name).type))
-    return table
-
-
-def _moved(finding: dict[str, Any], kept: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    """A finding with its span in the cut text; without a span where its lines are gone."""
-    start, end, shift = finding["start"], finding["end"], 0
-    if start is None:
-        return finding
-    for begin, stop in kept:
-        if begin <= start and end <= stop:
-            return {**finding, "start": start - begin + shift, "end": end - begin + shift}
-        shift += stop - begin + 1
-    return {**finding, "start": None, "end": None}
 
 
 def read_piece(piece: Piece) -> pa.Table:

@@ -26,6 +26,7 @@ S33 = np.uint64(33)
 LOW32 = np.uint64(0xFFFFFFFF)
 FMIX1 = np.uint64(0x85EBCA6B)
 FMIX2 = np.uint64(0xC2B2AE35)
+SPACE_CHARACTER = np.uint64(0x20)
 S13 = np.uint64(13)
 S16 = np.uint64(16)
 
@@ -215,17 +216,77 @@ def tokenise(
     return nt, nl
 
 
+@njit(cache=True)
+def word_shingles(hashes: Any, kind: Any, first: Any, last: Any, size: Any, buffer: Any, found: Any) -> Any:
+    """Hashes of the runs of `size` words among the tokens of a span; the numbers of words and of shingles."""
+    n = 0
+    for t in range(first, last):
+        if kind[t] & WORD:
+            buffer[n] = hashes[t]
+            n += 1
+    width = min(size, n)
+    total = n - width + 1 if n > 0 else 0
+    for s in range(total):
+        h = SEED
+        for w in range(width):
+            h = step(h, buffer[s + w])
+        found[s] = np.uint32(finish(h) & LOW32)
+    return n, total
+
+
+@njit(cache=True)
+def character_shingles(
+    chars: Any, table: Any, fold: Any, first: Any, last: Any, size: Any, buffer: Any, found: Any
+) -> Any:
+    """Hashes of the runs of `size` folded characters of a span; the number of shingles."""
+    n = 0
+    gap = True
+    for i in range(first, last):
+        c = chars[i]
+        lex = table[c] & 7
+        if lex == IGNORED or (lex == MARK and gap):  # a mark of a symbol is of the symbol
+            continue
+        if lex in (LETTER, NUMBER, ALONE, MARK):
+            if gap and n > 0:
+                buffer[n] = finish(SEED ^ SPACE_CHARACTER)
+                n += 1
+            buffer[n] = finish(SEED ^ np.uint64(fold[c]))
+            n += 1
+            gap = False
+        else:
+            gap = True
+    if n == 0:
+        return 0
+    width = min(size, n)
+    leaving = np.uint64(1)  # polynomial in MIX1, so that a shingle costs as much whatever its size
+    h = np.uint64(0)
+    for i in range(width):
+        h = h * MIX1 + buffer[i]
+        leaving *= MIX1
+    found[0] = np.uint32(finish(h) & LOW32)
+    for i in range(width, n):
+        h = h * MIX1 + buffer[i] - leaving * buffer[i - width]
+        found[i - width + 1] = np.uint32(finish(h) & LOW32)
+    return n - width + 1
+
+
 @njit(
-    "void(u8[::1],u1[::1],i8[::1],u4[::1],u4[::1],i8,i8,u4[:,::1],i4[::1],i4[::1],u4[::1],i8[::1])",
+    "void(u8[::1],u1[::1],i8[::1],u4[::1],i8[::1],u1[::1],u4[::1],b1[::1],i8[::1],u4[::1],u4[::1],i8,u4[:,::1],"
+    "i4[::1],i4[::1],u4[::1],i8[::1])",
     cache=True,
 )
 def minhash(
     hashes: Any,
     kind: Any,
     doc_token: Any,
+    chars: Any,
+    doc_start: Any,
+    table: Any,
+    fold: Any,
+    by_character: Any,
+    size: Any,
     a: Any,
     b: Any,
-    size: Any,
     keep: Any,
     out: Any,
     words: Any,
@@ -233,14 +294,16 @@ def minhash(
     kept: Any,
     offsets: Any,
 ) -> None:
-    """Minimum per permutation over the shingles of `size` words, and the `keep` smallest shingle hashes.
+    """Minimum per permutation over the shingles of `size[d]` words or characters, and the `keep` smallest hashes.
 
     By document: `words` gets the number of words, `shingles` that of distinct shingles, `kept[offsets[d]:offsets[d+1]]`
-    the smallest hashes, sorted.
+    the smallest hashes, sorted. Without permutations there are no signatures.
     """
     most = 0
     for d in range(len(doc_token) - 1):
         most = max(most, doc_token[d + 1] - doc_token[d])
+        if by_character[d]:
+            most = max(most, doc_start[d + 1] - doc_start[d])
     buffer = np.empty(most, np.uint64)
     found = np.empty(most, np.uint32)
     spare = np.empty(most, np.uint32)
@@ -250,19 +313,10 @@ def minhash(
     end = 0
     offsets[0] = 0
     for d in range(len(doc_token) - 1):
-        n = 0
-        for t in range(doc_token[d], doc_token[d + 1]):
-            if kind[t] & WORD:
-                buffer[n] = hashes[t]
-                n += 1
+        n, total = word_shingles(hashes, kind, doc_token[d], doc_token[d + 1], size[d], buffer, found)
         words[d] = n
-        width = min(size, n)
-        total = n - width + 1 if n > 0 else 0
-        for s in range(total):
-            h = SEED
-            for w in range(width):
-                h = step(h, buffer[s + w])
-            found[s] = np.uint32(finish(h) & LOW32)
+        if by_character[d] and n > 0:
+            total = character_shingles(chars, table, fold, doc_start[d], doc_start[d + 1], size[d], buffer, found)
         total = sort_distinct(found, spare, counts, total)
         shingles[d] = total
         for s in range(min(keep, total)):

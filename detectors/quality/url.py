@@ -26,28 +26,24 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from detectors.features.url_key import split_address
+
 MAX_URL = 4096  # characters looked at; longer addresses are cut
 MAX_SEGMENTS = 32  # path segments looked at
-CACHE_VERSION = 1  # of the compiled lists; raise it when their content would change
-_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:/*|^//+", re.I)
+CACHE_VERSION = 2  # of the compiled lists; raise it when their content would change
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 _PLAIN_DOMAIN = re.compile(r"(?!www\.)[a-z0-9][a-z0-9.-]*[a-z0-9]")  # normalised as it stands
 
 
 def normalise(url: str) -> tuple[str, str]:
-    """Host and rest of an address: no scheme, user, `www.`, port, fragment or final slash; host in lower case.
+    """Canonical host (`canonical_host`) and rest of an address: no scheme, user, port, fragment or final slash.
 
     >>> normalise("HTTPS://www.Example.org:443/a/?b=1#c")
     ('example.org', 'a/?b=1')
     """
-    bare = _SCHEME.sub("", url.strip()[:MAX_URL], count=1).split("#", 1)[0]
-    split = re.search(r"[/?\\]", bare)
-    host, rest = (bare[: split.start()], bare[split.start() :]) if split else (bare, "")
-    host = host.rpartition("@")[2].lower()
-    if not host.startswith("["):  # an IPv6 address keeps its colons
-        host = host.partition(":")[0]
-    host = host.removeprefix("www.").rstrip(".")
-    return host, rest.lstrip("/\\").rstrip("/")
+    address = split_address(url.strip()[:MAX_URL])
+    rest = f"{address.path}?{address.query}" if address.query else address.path
+    return address.host, rest.strip("/")
 
 
 def parents(host: str) -> Iterator[str]:

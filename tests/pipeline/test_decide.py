@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.decide import _ranks, policy_reasons, split_of
-from pipeline.write import _moved, cut_lines, file_counts, file_number
+from pipeline.decide import policy_reasons, split_of
+from pipeline.keys import ranks
+from pipeline.write import file_counts, file_number
 from schemas.config import ConfigError, CurateConfig, DuplicatePolicy, Policy, load_config
 from schemas.document import RIGHTS_STRUCT, TIMESTAMP
 
@@ -68,10 +69,10 @@ def test_words_and_labels() -> None:
 def test_the_page_that_stands_for_a_cluster(keep: str, best: int) -> None:
     times = [datetime(2018, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC), None]
     pages = pa.table({"text_bytes": [10, 900, 20, 30], "fetched_at": pa.array(times, TIMESTAMP)})
-    ranks = _ranks(DuplicatePolicy(), pages, keep, np.zeros(4, np.uint64))
-    assert int(ranks.argmin()) == best
+    found = ranks(DuplicatePolicy(keep=keep), pages, np.zeros(4, np.uint64))
+    assert int(found.argmin()) == best
     if keep != "longest":
-        assert int(ranks.argmax()) == 3, "an unknown time is neither newest nor oldest"
+        assert int(found.argmax()) == 3, "an unknown time is neither newest nor oldest"
 
 
 def test_splits_follow_the_shares_and_the_seed() -> None:
@@ -92,19 +93,6 @@ def test_files_are_sized_and_ordered() -> None:
     assert numbers == sorted(numbers)
     assert set(numbers) == {0, 1, 2}
     assert file_number("f" * 32, 7) == 6
-
-
-def test_spans_move_with_cut_lines() -> None:
-    kept = [(0, 5), (10, 20)]
-    assert _moved({"start": 2, "end": 4}, kept) == {"start": 2, "end": 4}
-    assert _moved({"start": 12, "end": 20}, kept) == {"start": 8, "end": 16}
-    assert _moved({"start": 3, "end": 12}, kept) == {"start": None, "end": None}
-    assert _moved({"start": None, "end": None}, kept) == {"start": None, "end": None}
-
-
-def test_without_line_rules_nothing_is_cut() -> None:
-    pages = pa.table({"text": ["a"], "evidence": [[]], "personal_data": [[]]})
-    assert cut_lines(pages, None) is pages
 
 
 @pytest.mark.parametrize(

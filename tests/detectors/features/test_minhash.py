@@ -58,6 +58,65 @@ def test_signature_is_pinned() -> None:
     assert row[:4].tolist() == [266915113, 318870733, 580266330, 543918155]
 
 
+MASK = (1 << 64) - 1
+
+
+def character_shingles(text: str, size: int) -> set[int]:
+    """32-bit hashes of runs of characters, in plain Python, of a text whose words are of letters, marks and spaces."""
+    values = [finish(SEED_OF_BANDS ^ ord(c)) for c in text]
+    width = min(size, len(values))
+    found = set()
+    for start in range(len(values) - width + 1):
+        h = 0
+        for value in values[start : start + width]:
+            h = (h * 0xFF51AFD7ED558CCD + value) & MASK
+        found.add(finish(h) & 0xFFFFFFFF)
+    return found
+
+
+@pytest.mark.parametrize("size", [1, 3, 20, 64])
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("  Don\u2019t  STOP,\n\nnow!! ", "don t stop now"),
+        ("ภาษาไทย เขียน", "ภาษาไทย เขียน"),
+        ("soft\u00adhyphen \u2764\ufe0f 42", "softhyphen 42"),  # the mark of a symbol is of the symbol
+        ("e\u0301t\u00e9", "e\u0301t\u00e9"),
+        ("x" * 200 + " y", "x" * 200 + " y"),
+        ("...", ""),
+    ],
+)
+def test_shingles_of_characters(size: int, text: str, folded: str) -> None:
+    kind = minhash.Shingle("characters", size)
+    found = minhash.keys(
+        tokenise(["before", text, "after"]),
+        minhash.SHAPES["14x8"],
+        sketch=1000,
+        shingles=[minhash.Shingle(), kind, kind],
+    )
+    expected = sorted(character_shingles(folded, size)) if folded else []
+    assert found.sketch[found.sketch_start[1] : found.sketch_start[2]].tolist() == expected
+    assert found.shingles[1] == len(expected)
+    assert found.words[1] == tokenise([text]).word_counts()[0]
+
+
+def test_shingles_of_other_numbers_of_words() -> None:
+    texts = ["a b c d e f"] * 3
+    kinds = [minhash.Shingle("words", size) for size in (1, 6, 7)]
+    found = minhash.keys(tokenise(texts), minhash.SHAPES["14x8"], sketch=9, shingles=kinds)
+    assert found.shingles.tolist() == [6, 1, 1]
+    assert found.sketch[6] == found.sketch[7]  # all there is
+
+
+def test_languages_written_without_spaces_take_longer_shingles() -> None:
+    shingles = minhash.Shingles()
+    kinds = shingles.of(["tha_Thai", "zho", "eng_Latn", None, "", "xyz_Hani"])
+    assert [kind.size for kind in kinds] == [20, 8, 5, 5, 5, 5]
+    for unit, size in (("letters", 5), ("words", 0)):
+        with pytest.raises(ValueError, match="expected words or characters"):
+            minhash.Shingle(unit, size)
+
+
 def test_short_texts() -> None:
     keys = minhash.keys(
         tokenise(["", "...", "one", "One!", "one two three four", "one two three five"]), minhash.SHAPES["14x8"]
@@ -96,6 +155,10 @@ def test_probability() -> None:
     assert minhash.probability(0.0, 14, 8) == 0.0
     assert minhash.probability(1.0, 14, 8) == 1.0
     assert minhash.probability(0.685, 14, 8) == pytest.approx(0.5, abs=0.01)  # FineWeb's shape
+    for shape in minhash.PRESETS.values():
+        for share in (0.01, 0.5, 0.99):
+            middle = minhash.similarity_of(share, shape.bands, shape.rows)
+            assert minhash.probability(middle, shape.bands, shape.rows) == pytest.approx(share)
 
 
 def test_estimates_are_unbiased() -> None:
