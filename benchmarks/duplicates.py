@@ -2,8 +2,8 @@
 
     python benchmarks/duplicates.py DOCS.jsonl.xz PAIRS.jsonl.gz [--seeds 5] [--sketch 256] [--json FILE]
 
-DOCS: JSON lines of `id` and `text`; PAIRS: of `a`, `b` and `jaccard_w5`, the exact Jaccard similarity of lower-cased word
-5-grams. For every preset and band of similarity: the share of the pairs that share a band (candidates),
+DOCS: JSON lines of `id` and `text`; PAIRS: of `a`, `b` and `jaccard_w5`, the exact Jaccard similarity of lower-cased
+word 5-grams. For every preset and band of similarity: the share of the pairs that share a band (candidates),
 as a mean over the seeds, beside the mean of 1 - (1 - J^rows)^bands over the same pairs. Then the similarity by sketches
 against the exact one, and what `headwater duplicates` makes of the whole with its defaults: pairs and clusters.
 """

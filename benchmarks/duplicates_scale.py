@@ -44,6 +44,14 @@ MODULES = (
 PAGE_BYTES = 20_000  # compressed, as `headwater curate` chooses the number of buckets by the bytes of its input
 
 
+LOOK_SECONDS = 0.02
+
+
+def resident_bytes() -> int:
+    """Resident set of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 class Clock:
     """CPU seconds and calls by function, and bytes and rows that were packed, by columns. Safe for threads."""
 
@@ -51,6 +59,8 @@ class Clock:
         self.seconds: dict[str, float] = defaultdict(float)
         self.calls: dict[str, int] = defaultdict(int)
         self.packed: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+        self.resident: dict[str, int] = defaultdict(int)  # largest resident set seen as a function returned, bytes
+        self._looked = 0.0
         self._lock = threading.Lock()
         self._local = threading.local()
 
@@ -68,6 +78,9 @@ class Clock:
             with self._lock:
                 self.seconds[name] += spent - inner
                 self.calls[name] += 1
+                if time.monotonic() - self._looked > LOOK_SECONDS:
+                    self._looked = time.monotonic()
+                    self.resident[name] = max(self.resident[name], resident_bytes())
 
     def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function with a clock; the items of a generator are timed one by one."""
@@ -121,21 +134,27 @@ def find(folder: Path, shards: int, buckets: int, policy: DuplicatePolicy) -> di
     from pipeline.dedup import FindDuplicates
     from pipeline.job import LOCAL_RUNNER
     from pipeline.shuffle import gather
+    from pipeline.verify_pairs import EDGES_VERIFIED
 
-    def keep(shard: tuple[int, Any]) -> int:
-        write_arrow(folder / f"{shard[0]}.verdicts.arrow", gather(shard[1], VERDICTS))
-        return shard[0]
+    def keep(shard: tuple[int, dict[str, Any]]) -> int:
+        write_arrow(folder / f"{shard[0]}.verdicts.arrow", gather(shard[1]["verdicts"], VERDICTS))
+        return gather(shard[1]["matches"], EDGES_VERIFIED).num_rows  # as the run takes them, to be written
 
     started, used = time.monotonic(), time.process_time()
     with beam.Pipeline(options=PipelineOptions([f"--runner={LOCAL_RUNNER}"], save_main_session=False)) as pipeline:
         numbered = pipeline | beam.Create([(shard, str(shard)) for shard in range(shards)])
         found = numbered | "FindDuplicates" >> FindDuplicates(str(folder), policy, buckets)
-        _ = found["verdicts"] | "ByShard" >> beam.GroupByKey() | "Keep" >> beam.Map(keep)
+        _ = (
+            {"verdicts": found["verdicts"], "matches": found["matches"]}
+            | "ByShard" >> beam.CoGroupByKey()
+            | "Keep" >> beam.Map(keep)
+        )
     return {
         "wall": time.monotonic() - started,
         "cpu": time.process_time() - used,
         "cpu_by_function": dict(sorted(clock.seconds.items(), key=lambda item: -item[1])),
         "calls_by_function": dict(clock.calls),
+        "resident_by_function": dict(clock.resident),
         "packed": {name: {"bytes": size, "rows": rows} for name, (size, rows) in clock.packed.items()},
     }
 
@@ -253,10 +272,12 @@ def render(report: dict[str, Any]) -> str:
         lines.append(
             f"  {entry['bytes'] / documents:8.1f} bytes and {entry['rows'] / documents:7.3f} rows a document: {name}"
         )
-    lines.append("CPU seconds by function:")
+    lines.append("CPU seconds by function, and memory as it returned:")
     timed = sum(found["cpu_by_function"].values())
-    top = list(found["cpu_by_function"].items())[:18]
-    lines += [f"  {seconds:8.2f}  {name} ({found['calls_by_function'][name]} calls)" for name, seconds in top]
+    resident = found["resident_by_function"]
+    for name, seconds in list(found["cpu_by_function"].items())[:18]:
+        calls, memory = found["calls_by_function"][name], resident.get(name, 0) / 1e9
+        lines.append(f"  {seconds:8.2f}  {name} ({calls} calls; at most {memory:.2f} GB resident)")
     lines.append(f"  {found['cpu'] - timed:8.2f}  Beam and other threads")
     lines.append("truth: " + ", ".join(f"{name} {value:,}" for name, value in truth.items()))
     return "\n".join(lines)
