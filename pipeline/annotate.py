@@ -200,6 +200,7 @@ def detector_options(config: CurateConfig) -> dict[str, dict[str, Any]]:
             "seed": copies.seed,
             "sketch": copies.sketch,
             "shingle": copies.shingle.model_dump(mode="json"),
+            "scheme": copies.scheme,
         },
     }
 

@@ -20,6 +20,7 @@ import click
 
 from pipeline.detector_commands import detectors
 from pipeline.extractor_commands import extractor
+from pipeline.minhash_command import minhash
 from pipeline.options import common_options, config_of, controls_option, input_options, seen_option, start_children
 from pipeline.progress import Reporter
 from pipeline.provenance_commands import calibrate, controls, explain, prevalence
@@ -200,6 +201,7 @@ cli.add_command(detectors)
 cli.add_command(extractor)
 cli.add_command(controls)
 cli.add_command(explain)
+cli.add_command(minhash)
 for command in (calibrate, prevalence, teach):
     detectors.add_command(command)
 

@@ -32,7 +32,7 @@ from pipeline.seen import SeenFile
 from pipeline.shuffle import gather
 from pipeline.stage import split_name, stage_split
 from pipeline.standards import Standards
-from pipeline.verify_pairs import EDGES_VERIFIED
+from pipeline.verify_pairs import MATCHES
 from pipeline.write import Piece, file_counts, file_path, group_schema, write_file, write_pieces
 from schemas.config import ConfigError, CurateConfig
 from schemas.manifest import FileEntry, SourceAccount
@@ -136,7 +136,7 @@ def build_pipeline(pipeline: beam.Pipeline, splits: Sequence[Split], plan: Curat
     def decide(joined: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[ShardDecision]:
         for report in joined[1]["reports"]:
             verdicts = gather(joined[1]["verdicts"], VERDICTS)
-            matches = gather(joined[1]["matches"], EDGES_VERIFIED)
+            matches = gather(joined[1]["matches"], MATCHES)
             yield decide_shard(plan.staged, report, verdicts, matches, plan.runs, config)
 
     def piece_call(report: ShardReport, counts: dict[str, int]) -> Call:

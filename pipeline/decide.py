@@ -163,9 +163,14 @@ class ShardDecision:
 
 
 def best_matches(matches: pa.Table) -> dict[int, tuple[str, int, float, int]]:
-    """By row of a shard, the most similar page: doc_id, reference, similarity, kind. `matches` are EDGES_VERIFIED."""
-    order = [("left", "ascending"), ("kind", "ascending"), ("similarity", "descending"), ("right_id", "ascending")]
-    table = matches.sort_by(order)
+    """By row of a shard, the most similar page that is preferred to it: doc_id, reference, similarity, kind.
+
+    Where none is preferred, of the others. `matches` are MATCHES.
+    """
+    order = ["is_preferred", "kind", "similarity", "right_id"]
+    directions = [(name, "descending" if name in ("is_preferred", "similarity") else "ascending") for name in order]
+    matches = matches.set_column(6, "is_preferred", matches.column("is_preferred").cast(pa.int8()))
+    table = matches.sort_by([("left", "ascending"), *directions])
     best = table.filter(pa.array(starts_of(column(table, "left"))))
     rows = (column(best, "left") & ROW).tolist()
     names = ("right_id", "right", "similarity", "kind")
@@ -201,7 +206,7 @@ def decide_shard(
 ) -> ShardDecision:
     """Join the verdicts of deduplication to a shard's own reasons, and leave the decisions beside it.
 
-    `verdicts` has columns VERDICTS, at most one row per document of the shard; `matches` are the EDGES_VERIFIED with a
+    `verdicts` has columns VERDICTS, at most one row per document of the shard; `matches` are the MATCHES with a
     page of the shard as left; `runs` are the earlier runs by shard number.
     """
     keys = read_arrow(keys_path(folder, report.name))

@@ -175,7 +175,7 @@ class FindDuplicates(beam.PTransform):  # type: ignore[misc]
     """(shard number, shard name) to a dictionary of what was found:
 
     `verdicts`: (shard number, packed VERDICTS) for the pages that are in a cluster; `matches`: (shard number, packed
-    EDGES_VERIFIED), every verified pair from both ends.
+    MATCHES), every verified pair from both ends.
 
     `folder` holds the keys of every shard (`pipeline.keys.make_keys`); `buckets` is how many parts a shuffle has.
     Index files of earlier runs are among the shards, under names of `pipeline.seen.shard_name`.
@@ -242,7 +242,7 @@ def unverified(shard: int, packed: bytes) -> Packed:
 
 
 def both_ends(shard: Packed) -> Iterator[Packed]:
-    """EDGES_VERIFIED of each page of this run, whichever end of the edge it is."""
+    """MATCHES by shard."""
     edges = unpack(shard[1])
     verified = edges.filter(edges.column("similarity").is_valid())
     yield from to_shards(verify_pairs.matches_of(verified), "left")

@@ -31,7 +31,7 @@ from pipeline.read.sources import list_sources, plan_splits
 from pipeline.runs import RunError
 from pipeline.shuffle import gather
 from pipeline.tabulate import PartReport, each_batch, run_splits
-from pipeline.verify_pairs import EDGES_VERIFIED
+from pipeline.verify_pairs import MATCHES
 from schemas.config import ConfigError, CurateConfig
 
 DETECTORS = ("language", "duplicates")
@@ -101,7 +101,7 @@ def write_rows(joined: tuple[int, dict[str, Iterable[Any]]], folder: str) -> tup
         rows["cluster_id"].append(verdict["canonical"] if verdict else record_id)
         rows["cluster_size"].append(verdict["size"] if verdict else 1)
         rows["kept"].append(verdict["is_canonical"] if verdict else True)
-    pairs = published_pairs(gather(joined[1]["matches"], EDGES_VERIFIED), doc_ids, roles, {})
+    pairs = published_pairs(gather(joined[1]["matches"], MATCHES), doc_ids, roles, {})
     pairs = pairs.select(["doc_id", "matched", "similarity"]).rename_columns(PAIRS.names).cast(PAIRS)
     pairs = pairs.sort_by([("record_id_a", "ascending"), ("record_id_b", "ascending")])
     write_arrow(Path(folder) / f"{number}.clusters.arrow", pa.table(rows, schema=CLUSTERS))

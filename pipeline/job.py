@@ -131,7 +131,9 @@ def prepare_annotator(config: CurateConfig, calibrated: bool = True) -> Annotato
 def index_parameters(annotator: Annotator) -> dict[str, Any]:
     """Everything that the keys of an index depend on: two indexes can be compared where these are equal."""
     detector = next(one for one in annotator.detectors if one.name == "duplicates")
-    return {"keys": detector.version, "addresses": URL_KEY_VERSION, **detector.parameters()}
+    values = {"keys": detector.version, "addresses": URL_KEY_VERSION, **detector.parameters()}
+    plain: dict[str, Any] = json.loads(json.dumps(values, default=asdict))
+    return plain
 
 
 def open_seen(config: CurateConfig, annotator: Annotator) -> list[RunIndex]:

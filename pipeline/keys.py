@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from detectors.features.minhash import SHAPES, band_keys
+from detectors.features.minhash import SHAPES, band_keys, matrix
 from detectors.features.url_key import url_key
 from schemas.config import DuplicatePolicy
 
@@ -131,10 +130,10 @@ def make_keys(number: int, table: pa.Table, reasons: pa.Array, labels: pa.Array,
 
 def _bands(table: pa.Table, policy: DuplicatePolicy) -> pa.Array:
     signatures = table.column("minhash").to_pylist()
-    known = [row for row, signature in enumerate(signatures) if signature is not None]
-    bands: list[Any] = [None] * table.num_rows
-    if known:
-        matrix = np.frombuffer(b"".join(signatures[row] for row in known), "<u4").reshape(len(known), -1).copy()
-        for row, values in zip(known, band_keys(matrix, SHAPES[policy.shape]), strict=True):
-            bands[row] = values
-    return pa.array(bands, pa.list_(pa.uint64()))
+    known = np.array([signature is not None for signature in signatures], bool)
+    if not known.any():
+        return pa.nulls(table.num_rows, pa.list_(pa.uint64()))
+    shape = SHAPES[policy.shape]
+    found = band_keys(matrix([signature for signature in signatures if signature is not None], shape), shape)
+    offsets = np.append(0, np.cumsum(known * shape.bands)).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(found.ravel()), mask=pa.array(~known))

@@ -11,8 +11,8 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from detectors.features.sketch import compare
 
+from detectors.features.sketch import compare
 from pipeline.match import ROW, SEEN, U64, column, starts_of
 
 # Pairs of one page of a shard with pages of another: the sketch is there once.
@@ -36,6 +36,8 @@ EDGES_VERIFIED = pa.schema(
         ("right_id", pa.string()),
     ]
 )
+# Edges as each page of this run sees them: it is `left`, and `is_preferred` says whether `right` is preferred to it.
+MATCHES = pa.schema([*EDGES_VERIFIED, ("is_preferred", pa.bool_())])
 WEIGHTED = pa.schema([("left", pa.uint64()), ("right", pa.uint64()), ("similarity", pa.float32())])
 
 # Pairs that are compared at once: two sketches of a kilobyte each.
@@ -115,17 +117,13 @@ def weighted(edges: pa.Table) -> pa.Table:
 
 
 def matches_of(edges: pa.Table) -> pa.Table:
-    """EDGES_VERIFIED seen from both ends: left is always a page of this run."""
-    back = pa.table(
+    """MATCHES of both ends of EDGES_VERIFIED; pages of earlier runs need none."""
+    turned = edges.select(["right", "left", "similarity", "kind", "right_id", "left_id"])
+    turned = turned.rename_columns(EDGES_VERIFIED.names).filter(pa.array(column(edges, "right") < SEEN))
+    sides = ((edges, True), (turned, False))
+    return pa.concat_tables(
         [
-            edges.column("right"),
-            edges.column("left"),
-            edges.column("similarity"),
-            edges.column("kind"),
-            edges.column("right_id"),
-            edges.column("left_id"),
-        ],
-        schema=EDGES_VERIFIED,
-    )
-    mine = column(back, "left") < SEEN
-    return pa.concat_tables([edges, back.filter(pa.array(mine))])
+            side.append_column("is_preferred", pa.array(np.full(side.num_rows, is_preferred)))
+            for side, is_preferred in sides
+        ]
+    ).cast(MATCHES)

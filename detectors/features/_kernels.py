@@ -340,7 +340,7 @@ def minhash(
             out[d, k] = low[k]
 
 
-@njit("void(u4[:,::1],i8,i8,u8[:,::1])", cache=True)
+@njit(["void(u4[:,::1],i8,i8,u8[:,::1])", "void(u8[:,::1],i8,i8,u8[:,::1])"], cache=True)
 def band_hashes(signatures: Any, bands: Any, rows: Any, out: Any) -> None:
     """One 64-bit key per band: a rolling hash of the band's rows that starts from the band's number."""
     for d in range(signatures.shape[0]):

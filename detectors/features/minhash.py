@@ -147,12 +147,26 @@ def signatures(tokens: Tokens, shape: Shape, seed: int = 1) -> UInt32:
     return keys(tokens, shape, seed).signatures
 
 
-def band_keys(signatures: npt.NDArray[np.uint32], shape: Shape) -> UInt64:
+def matrix(signatures: Sequence[bytes], shape: Shape) -> UInt32 | UInt64:
+    """Signatures (documents x permutations) of the bytes of a column: of 32 bits a value, or datatrove's 64.
+
+    Raises:
+        ValueError: bytes of another shape.
+    """
+    width, rest = divmod(len(signatures[0]), shape.size) if signatures else (4, 0)
+    if rest or width not in (4, 8):
+        raise ValueError(f"a signature of {len(signatures[0])} bytes is none of shape {shape}: expected 4 or 8 a value")
+    found: UInt32 | UInt64 = np.frombuffer(b"".join(signatures), f"<u{width}").reshape(-1, shape.size)
+    return found
+
+
+def band_keys(signatures: npt.NDArray[np.uint32] | npt.NDArray[np.uint64], shape: Shape) -> UInt64:
     """Keys (documents x bands): equal only for equal rows in the same band (64 bits)."""
     from detectors.features import _kernels
 
     out = np.empty((len(signatures), shape.bands), dtype=np.uint64)
-    _kernels.band_hashes(np.ascontiguousarray(signatures, dtype=np.uint32), shape.bands, shape.rows, out)
+    native = np.array(signatures, dtype=np.uint64 if signatures.itemsize == 8 else np.uint32, order="C")
+    _kernels.band_hashes(native, shape.bands, shape.rows, out)
     return out
 
 

@@ -117,7 +117,7 @@ def _document(rng: random.Random, number: int, sources: list[str], hostile: bool
         "p_ai_generated": 0.5 if known else None, "provenance_label": label,
         "provenance_reasons": [payload] if hostile else [], "evidence": evidence, "personal_data": personal,
         "rights": rights, "benchmarks": found if number % 40 == 0 else [], "quality": {"gopher_words": 100.0},
-        "cluster_id": identity["doc_id"], "cluster_size": size, "split": split,
+        "cluster_id": identity["doc_id"], "cluster_size": size, "split": split, "mix_weight": 1.0,
         "page_type": (None, "article", "forum")[number % 3],
         "extraction_confidence": (None, 0.3, 0.5, 0.93, 1.0)[number % 5],
     }  # fmt: skip
