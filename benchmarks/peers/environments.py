@@ -13,6 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 DATATROVE_REQUIREMENTS = HERE / "datatrove-requirements.txt"
+TEXTDEDUP_REQUIREMENTS = HERE / "textdedup-requirements.txt"
 
 # One core for one worker: libraries must not start threads of their own. The same for every arm.
 SINGLE_THREAD = dict.fromkeys(
@@ -32,6 +33,12 @@ def datatrove_environment(folder: Path) -> Path:
         stderr=subprocess.DEVNULL,
     )
     return python
+
+
+def textdedup_environment(folder: Path) -> Path:
+    """Python of text-dedup's environment."""
+    stamp = hashlib.sha256(TEXTDEDUP_REQUIREMENTS.read_bytes()).hexdigest()[:12]
+    return _create(folder / "textdedup", stamp, ["--no-deps", "-r", str(TEXTDEDUP_REQUIREMENTS)])
 
 
 def datatrove_variables(folder: Path) -> dict[str, str]:
