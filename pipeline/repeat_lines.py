@@ -279,7 +279,7 @@ def at_the_ends(lines: pa.Table, repeated: npt.NDArray[np.bool_]) -> npt.NDArray
     own = np.append(0, np.cumsum(~repeated))
     before = own[1:] - np.repeat(own[starts], sizes)
     total = np.repeat(own[starts + sizes] - own[starts], sizes)
-    cut = repeated & ((before == 0) | (before == total))
+    cut: npt.NDArray[np.bool_] = repeated & ((before == 0) | (before == total))
     page = np.repeat(np.arange(len(starts)), sizes)
     lost = np.bincount(page, weights=words * cut)
     cut &= (lost <= MOST_CUT * np.bincount(page, weights=words))[page]
