@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from detectors.features.tokens import tokenise
+from detectors.features.tokens import KIND_WORD, tokenise
 from detectors.quality.profiles import spans_for
 from pipeline.keys import read_arrow
 from schemas.config import DuplicatePolicy
@@ -34,6 +34,7 @@ SUBSTRING: Final = "substring"
 _WORD = re.compile(r"[^\W_]")
 _SPACES = " \t\u00a0\u3000"
 _OPENING = ("Ps", "Pi")
+_NEAR: Final = 4  # characters that decide whether two words become one
 
 
 class CutText:
@@ -181,18 +182,32 @@ def snap(text: str, spans: Iterable[Span]) -> list[Span]:
                 break
             after += 1
         attached = start > 0 and not text[start - 1].isspace()
-        if not attached or after == len(text) or text[after].isspace():
+        if not attached or not _merge(text, start, after):
             end = after
         if not attached:
             while end < len(text) and text[end] in _SPACES:
                 end += 1
-        if end == len(text) or text[end] == "\n":
+        if end == len(text) or "\n" in text[start : end + 1]:
             while start and text[start - 1] in _SPACES:
                 start -= 1
-        if attached and end < len(text) and len(tokenise([text[start - 1] + text[end]]).start) == 1:
-            end -= 1  # between two words without a space: one letter stays, so that they do not become one
-        result.append((start, end))
+        while attached and start < end < len(text) and _merge(text, start, end):
+            starts = _words(text[start:end])  # one more word stays
+            end = start + (starts[-1] if starts else 0)
+        if start < end:
+            result.append((start, end))
     return result
+
+
+def _words(text: str) -> list[int]:
+    tokens = tokenise([text])
+    starts: list[int] = tokens.start[(tokens.kind & KIND_WORD) != 0].tolist()
+    return starts
+
+
+def _merge(text: str, start: int, end: int) -> bool:
+    """Whether the words on both sides of a cut would become one: `a漢b`, or `example.` and `org`."""
+    left, right = text[max(0, start - _NEAR) : start], text[end : end + _NEAR]
+    return len(_words(left + right)) != len(_words(left)) + len(_words(right))
 
 
 def cut_table(table: pa.Table, profile: str | None, repeats: Mapping[int, Sequence[Stage]]) -> pa.Table:

@@ -2,8 +2,8 @@
 
 Three rules, each a 64-bit key a line and a decision about it:
 
-- `site`: the folded words of a line on a site (registrable domain). A line that stands on many of a site's pages is the
-  site's and not the page's.
+- `site`: the folded words of a line on a site (registrable domain). A line that stands on many of a site's pages, and
+  with lines of that kind alone before or after it, is the site's and not the page's.
 - `c4`: Raffel et al. 2020 as coded (tensorflow/datasets `text/c4_utils.py`, `remove_duplicate_text`): MD5 of the line,
   stripped and in lower case; one page keeps it, that of the smallest MD5 of its address; a page has it once.
 - `cc_net`: Wenzek et al. 2020 as coded (facebookresearch/cc_net `text_normalizer.normalize_for_dedup`, `dedup.py`):
@@ -43,7 +43,6 @@ LINES = pa.schema(
         ("row", pa.int32()),
         ("start", pa.int32()),  # code points of the text, half-open, without the line end
         ("end", pa.int32()),
-        ("number", pa.int32()),  # of the line in its page, among those with a letter or a number
         ("words", pa.int32()),
         ("key", pa.uint64()),
         ("site", pa.uint64()),  # key under which the site's pages are counted; 0 in other rules
@@ -64,6 +63,7 @@ LINE_KEYS = pa.schema(
 LINE_VERDICTS = pa.schema([("key", pa.uint64()), ("shard", pa.uint64()), ("pages", pa.int64())])
 
 BATCH_CHARACTERS: Final = 4 << 20
+MOST_CUT: Final = 0.5  # of a page's words, by rule `site`
 
 # cc_net's tables, by their name there.
 UNICODE_PUNCT: Final = "，。、„”“«»１」「《》´∶：？！（）；–—．～’…━〈〉【】％►"
@@ -162,13 +162,11 @@ def lines_of(
         if rule == "c4":
             ranks = np.array([c4_rank(url or doc_id) for url, doc_id in zip(urls, doc_ids, strict=True)], np.uint64)
     words = segment_sums(((tokens.kind & KIND_WORD) != 0).astype(np.int64), tokens.line_token)
-    counts = np.bincount(owner, minlength=len(texts))
     return pa.table(
         [
             pa.array(rows[owner].astype(np.int32)),
             pa.array((tokens.line_start[chosen] - tokens.doc_start[owner]).astype(np.int32)),
             pa.array((tokens.line_end[chosen] - tokens.doc_start[owner]).astype(np.int32)),
-            pa.array((np.arange(len(owner)) - (np.cumsum(counts) - counts)[owner]).astype(np.int32)),
             pa.array(words[chosen].astype(np.int32)),
             pa.array(keys),
             pa.array(sites[owner]),
@@ -252,7 +250,7 @@ def find_line_cuts(lines: pa.Table, verdicts: pa.Table, policy: LinePolicy) -> p
         total = pages_of(np.asarray(lines.column("site")))
         repeated = pages_of(key)
         cut = (repeated >= policy.site_pages) & (repeated >= policy.site_share * total)
-        cut = guard(lines, cut)
+        cut = at_the_ends(lines, cut)
     else:
         row, rank, page = (np.asarray(lines.column(name)) for name in ("row", "rank", "page"))
         elsewhere = pages_of(key) > 0
@@ -267,6 +265,22 @@ def find_line_cuts(lines: pa.Table, verdicts: pa.Table, policy: LinePolicy) -> p
     return lines.filter(pa.array(cut)).select(CUTS.names)
 
 
-def guard(lines: pa.Table, cut: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Placeholder."""
+def at_the_ends(lines: pa.Table, repeated: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The repeated lines of a page that stand before, or after, all its other lines with words.
+
+    What repeats in the middle of a page is its structure (`Note`, `See also`, `try {`), not what a template put around
+    it. And a page most of whose words would go is another version of a document of its site, not a page with a frame.
+    """
+    row, words = (np.asarray(lines.column(name), dtype=np.int64) for name in ("row", "words"))
+    if not len(row):
+        return repeated
+    starts = np.flatnonzero(np.append(True, row[1:] != row[:-1]))
+    sizes = np.diff(np.append(starts, len(row)))
+    own = np.append(0, np.cumsum(~repeated))
+    before = own[1:] - np.repeat(own[starts], sizes)
+    total = np.repeat(own[starts + sizes] - own[starts], sizes)
+    cut: npt.NDArray[np.bool_] = repeated & ((before == 0) | (before == total))
+    page = np.repeat(np.arange(len(starts)), sizes)
+    lost = np.bincount(page, weights=words * cut)
+    cut &= (lost <= MOST_CUT * np.bincount(page, weights=words))[page]
     return cut

@@ -84,7 +84,7 @@ BENCHMARK_STRUCT = pa.struct(
 
 CUT_STRUCT = pa.struct(
     [
-        ("rule", pa.string()),  # line_site, line_c4, line_cc_net, substring
+        ("rule", pa.string()),  # profile_c4, profile_refinedweb, line_site, line_c4, line_cc_net, substring
         ("start", pa.int32()),  # code points of the text before any cut
         ("end", pa.int32()),
     ]
