@@ -178,7 +178,9 @@ def build_pipeline(pipeline: beam.Pipeline, splits: Sequence[Split], plan: Curat
     if plan.seen:
         earlier = pipeline | "SeenFiles" >> beam.Create([(file.number, file.name) for file in plan.seen])
         shards = (shards, earlier) | "AllShards" >> beam.Flatten()
-    found = shards | "FindDuplicates" >> FindDuplicates(plan.staged, duplicates, plan.buckets)
+    found = shards | "FindDuplicates" >> FindDuplicates(
+        plan.staged, duplicates, plan.buckets, workers=plan.workers, groups=plan.groups
+    )
     by_shard = {name: found[name] for name in ("verdicts", "matches", "flagged")}
     decisions = (
         {"reports": reports | "ByNumber" >> beam.Map(lambda report: (report.number, report)), **by_shard}

@@ -39,6 +39,7 @@ from pipeline.match import (
     column,
 )
 from pipeline.seen import file_stem, is_seen, shard_keys
+from pipeline.semantic import ROWS, FindSemanticEdges, NameSemanticEdges
 from pipeline.shuffle import BucketedShuffle, bucket_of, gather, pack, split_by, to_buckets, to_shards, unpack
 from pipeline.verify_pairs import EDGES_VERIFIED, TEXT
 from schemas.config import DuplicatePolicy
@@ -72,8 +73,10 @@ def standing_texts(keys: pa.Table, captures: pa.Table, policy: DuplicatePolicy) 
 
 
 class MatchEquals(beam.PTransform):  # type: ignore[misc]
-    """(shard number, shard name) to packed EDGES of captures and equal texts, with the page that stands for each; and,
-    as `bands`, to (bucket, packed BANDS) of the pages that stand for their text. Leaves the ROLES beside each shard.
+    """(shard number, shard name) to packed EDGES of captures and equal texts, with the page that stands for each.
+
+    Tagged `bands`: (bucket, packed BANDS) of the pages that stand for their text; `texts`: (shard number, packed ROWS)
+    of those, where meanings are compared. Leaves the ROLES beside each shard.
     """
 
     def __init__(self, folder: str, policy: DuplicatePolicy, buckets: int) -> None:
@@ -117,6 +120,9 @@ class MatchEquals(beam.PTransform):  # type: ignore[misc]
                 for losers in (captures, texts):
                     if losers.num_rows:
                         yield pack(pa.table([losers.column("reference"), losers.column("winner")], schema=EDGES))
+                if policy.semantic.enabled and not is_seen(name):
+                    standing = column(keys.filter(pa.array(roles == REPRESENTATIVE)), "reference")
+                    yield beam.pvalue.TaggedOutput("texts", (joined[0], pack(pa.table([standing], schema=ROWS))))
                 if policy.near:
                     rows = match.band_rows(shard_keys(folder, name, BAND_COLUMNS), roles)
                     for bucket in to_buckets(rows, "key", buckets):
@@ -138,7 +144,7 @@ class MatchEquals(beam.PTransform):  # type: ignore[misc]
         return (
             {"shards": shards, "captures": captures, "texts": texts}
             | "JoinTexts" >> beam.CoGroupByKey()
-            | "SettleRoles" >> beam.FlatMap(settle).with_outputs("bands", main="losers")
+            | "SettleRoles" >> beam.FlatMap(settle).with_outputs("bands", "texts", main="losers")
         )
 
 
@@ -193,15 +199,27 @@ class FindDuplicates(beam.PTransform):  # type: ignore[misc]
     split, by the shard of their smallest reference; `rounds`: (name, RoundStatistics) of the components.
 
     `folder` holds the keys of every shard (`pipeline.keys.make_keys`); `buckets` is how many parts a shuffle has.
-    Index files of earlier runs are among the shards, under names of `pipeline.seen.shard_name`.
+    Index files of earlier runs are among the shards, under the names of `pipeline.seen.SeenFile`. Semantic duplicates
+    are looked for among the pages of this run, in the child processes of `workers` and `groups`.
     """
 
-    def __init__(self, folder: str, policy: DuplicatePolicy, buckets: int, rounds: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: str,
+        policy: DuplicatePolicy,
+        buckets: int,
+        rounds: int | None = None,
+        *,
+        workers: int = 1,
+        groups: int = 1,
+    ) -> None:
         super().__init__()
         self.folder = folder
         self.policy = policy
         self.buckets = buckets
         self.rounds = rounds
+        self.workers = workers
+        self.groups = groups
 
     def expand(self, shards: beam.PCollection) -> dict[str, beam.PCollection]:
         """Equals, then pairs, then edges, then components, then verdicts."""
@@ -216,6 +234,14 @@ class FindDuplicates(beam.PTransform):  # type: ignore[misc]
             edges = edges | "VerifyPairs" >> VerifyPairs(self.folder, policy, shards)
         else:
             edges = edges | "TakePairs" >> beam.MapTuple(unverified)
+        if policy.semantic.enabled:
+            same_meaning = (
+                {"shards": shards, "rows": equals.texts}
+                | "FindSemanticEdges"
+                >> FindSemanticEdges(self.folder, policy.semantic, self.workers, self.groups, buckets)
+                | "NameSemanticEdges" >> NameSemanticEdges(self.folder, shards)
+            )
+            edges = (edges, same_meaning) | "BothKinds" >> beam.Flatten()
         matches = edges | "MatchesOf" >> beam.FlatMap(both_ends)
         if policy.keep == "oldest" and policy.verify:
             edges = edges | "ByLeftShard" >> beam.GroupByKey() | "NearestPreferred" >> beam.Map(nearest_preferred)

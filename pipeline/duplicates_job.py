@@ -127,6 +127,8 @@ def duplicates_job(
     policy = config.policy.duplicates
     if policy.seen:
         raise ConfigError("policy.duplicates.seen is for `headwater curate`; `headwater seen query` asks earlier runs")
+    if policy.semantic.enabled or policy.lines.rule != "none" or policy.substrings.words:
+        raise ConfigError("semantic duplicates, repeated lines and substrings are for `headwater curate`")
     annotator_for(config, DETECTORS)  # what it refuses it refuses before any work
     total = sum(source.size_bytes for source in sources)
     splits = plan_splits(sources, split_size or default_split_size(total, workers))

@@ -30,6 +30,7 @@ from pipeline.read.sources import list_sources, plan_splits
 from pipeline.read.storage import is_remote, local_path
 from pipeline.runs import RunError, RunFolder, headwater_version, inputs_fingerprint
 from pipeline.seen import FIRST_SEEN_SHARD, SeenFile
+from pipeline.semantic_vectors import missing_encoder
 from pipeline.stage import split_name, stage_split
 from pipeline.standards import fingerprints, read_standards
 from pipeline.tabulate import Kind, write_table
@@ -168,6 +169,8 @@ def check_names(config: CurateConfig) -> None:
         raise ValueError(
             f"policy.drop_opt_outs: {sorted(unknown)[0]!r} is not an opt-out that is found; choose from {known}"
         )
+    if config.policy.duplicates.semantic.enabled and (missing := missing_encoder()):
+        raise ValueError(f"policy.duplicates.semantic needs {' and '.join(missing)}; install headwater[embeddings]")
     if config.language.model == "lid176":
         return
     path = LanguageModel(config.language.model, config.language.sha256).path()

@@ -16,8 +16,11 @@ import pyarrow.compute as pc
 
 from pipeline.calls import Call, RunOnHost
 from pipeline.keys import read_arrow
+from pipeline.match import column
+from pipeline.seen import shard_keys
 from pipeline.semantic_match import (
     CLUSTERED,
+    SEMANTIC_EDGES,
     VECTORS,
     assign_clusters,
     fit_centroids,
@@ -25,10 +28,14 @@ from pipeline.semantic_match import (
     plan_clusters,
 )
 from pipeline.semantic_vectors import embed_shard, missing_encoder, vectors_path
-from pipeline.shuffle import BucketedShuffle, gather, pack, to_buckets
+from pipeline.shuffle import BucketedShuffle, gather, pack, to_buckets, to_shards, unpack
+from pipeline.verify_pairs import EDGES_VERIFIED, MEANING, rows_of
 from schemas.config import ConfigError, SemanticPolicy
 
 ROWS = pa.schema([("reference", pa.uint64())])
+# Pairs that know of one of their pages how it is called and preferred.
+HALF_NAMED = pa.schema([*SEMANTIC_EDGES, ("left_id", pa.string()), ("left_rank", pa.uint64())])
+NAME_COLUMNS = ("doc_id", "rank")
 
 
 class FindSemanticEdges(beam.PTransform):  # type: ignore[misc]
@@ -111,4 +118,71 @@ class FindSemanticEdges(beam.PTransform):  # type: ignore[misc]
             | "AssignClusters" >> beam.FlatMap(spread, beam.pvalue.AsDict(centroids))
             | "ByCluster" >> BucketedShuffle(CLUSTERED)
             | "MatchClusters" >> beam.FlatMap(match)
+        )
+
+
+def name_left(keys: pa.Table, edges: pa.Table) -> pa.Table:
+    """HALF_NAMED: SEMANTIC_EDGES whose left pages are in the shard of `keys`."""
+    named = keys.take(rows_of(column(edges, "left")))
+    return pa.table([*edges.columns, *(named.column(name) for name in NAME_COLUMNS)], schema=HALF_NAMED)
+
+
+def name_right(keys: pa.Table, half: pa.Table) -> pa.Table:
+    """EDGES_VERIFIED of HALF_NAMED whose right pages are in the shard of `keys`: the preferred page becomes right."""
+    named = keys.take(rows_of(column(half, "right")))
+    left, right, left_rank = (column(half, name) for name in ("left", "right", "left_rank"))
+    right_rank = column(named, "rank")
+    turn = (left_rank < right_rank) | ((left_rank == right_rank) & (left < right))
+    mask = pa.array(turn)
+    left_id, right_id = half.column("left_id"), named.column("doc_id")
+    return pa.table(
+        [
+            np.where(turn, right, left),
+            np.where(turn, left, right),
+            half.column("similarity"),
+            pa.array(np.full(len(left), MEANING, np.uint8)),
+            pc.if_else(mask, right_id, left_id),
+            pc.if_else(mask, left_id, right_id),
+        ],
+        schema=EDGES_VERIFIED,
+    )
+
+
+class NameSemanticEdges(beam.PTransform):  # type: ignore[misc]
+    """Packed SEMANTIC_EDGES to (shard number of the left page, packed EDGES_VERIFIED).
+
+    `shards` are (shard number, shard name); `folder` holds their keys.
+    """
+
+    def __init__(self, folder: str, shards: beam.PCollection) -> None:
+        super().__init__()
+        self.folder = folder
+        self.shards = shards
+
+    def expand(self, edges: beam.PCollection) -> beam.PCollection:
+        """Ask the shard of the left page, then that of the right one."""
+        folder = self.folder
+
+        def left(joined: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[tuple[int, bytes]]:
+            found = gather(joined[1]["edges"], SEMANTIC_EDGES)
+            if found.num_rows:
+                for name in joined[1]["shards"]:
+                    yield from to_shards(name_left(shard_keys(folder, name, NAME_COLUMNS), found), "right")
+
+        def right(joined: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[tuple[int, bytes]]:
+            found = gather(joined[1]["halves"], HALF_NAMED)
+            if found.num_rows:
+                for name in joined[1]["shards"]:
+                    yield from to_shards(name_right(shard_keys(folder, name, NAME_COLUMNS), found), "left")
+
+        by_left = edges | "ByLeft" >> beam.FlatMap(lambda packed: to_shards(unpack(packed), "left"))
+        halves = (
+            {"shards": self.shards, "edges": by_left}
+            | "JoinLeftNames" >> beam.CoGroupByKey()
+            | "NameLeft" >> beam.FlatMap(left)
+        )
+        return (
+            {"shards": self.shards, "halves": halves}
+            | "JoinRightNames" >> beam.CoGroupByKey()
+            | "NameRight" >> beam.FlatMap(right)
         )
