@@ -1,13 +1,15 @@
 """Connected components on Beam: the clusters of a graph whose edges are spread over many workers.
 
-    edges ─ Spread ─┬─ ContractBucket ─┬─ Route ─┬─ ContractBucket ─ ... ─┬─ smallest node of each ─ labels
-                    (bucket)           statistics (bucket)                converged
+    edges ─ Spread ─ ContractN ─┬────────────── RouteN ─┬─ ContractN+1 ─ ...
+                    (buckets)   └─ statistics ─┘        └─ done ─ smallest node of each component ─ labels
 
 A bucket owns the nodes that are hashed to it. In a round it contracts all edges that it was sent into stars, and sends
-each edge to the owner of its leaf. The owner of a star's centre hears of one leaf for each bucket, which is enough for
-the answer to reach all leaves there: a node of a million neighbours costs as many messages as there are buckets. What a
-round sends depends on its state alone, so that a state which repeats is final; and then every centre is a root, because
-the owner of a centre that hangs below another node would have told, and the star would have moved.
+each edge to the owner of its leaf. Of the leaves that it owns, one of each star goes to the owner of the centre, and
+the answer for that one is enough for all: a node of a million neighbours costs as many messages as there are buckets.
+
+What is sent depends on the stars alone, so that stars which repeat are final. They are then right: if the centre of an
+owned leaf hung below another node, its owner would have told so, and the leaf would have moved; so centres hang below
+nothing, and as edges are never lost but to contraction, each component has one.
 
 Beam has no loops, so the rounds are unrolled. Each looks at the statistics of the last two, and when these are equal
 the edges leave; later rounds get nothing.
@@ -78,12 +80,16 @@ def edge_table(left: U64, right: U64) -> pa.Table:
     return pa.table([left, right], schema=EDGES)
 
 
-def route_edges(node: U64, centre: U64, buckets: int) -> Iterator[tuple[int, bytes]]:
-    """Stars to the owners of their leaves, and one leaf of each star to the owner of its centre."""
-    one = one_each(centre)
-    owners = np.concatenate([bucket_of(node, buckets), bucket_of(centre[one], buckets)])
-    edges = edge_table(np.append(node, node[one]), np.append(centre, centre[one]))
-    return split_by(edges, owners)
+def route_edges(node: U64, centre: U64, buckets: int, bucket: int) -> Iterator[tuple[int, bytes]]:
+    """Stars of a bucket: each edge to the owner of its leaf, and one to the owner of a centre, of a leaf of the bucket.
+
+    The answer for a leaf of another bucket would go there, and the leaves here would never hear of it.
+    """
+    owner = bucket_of(node, buckets)
+    asks = np.flatnonzero((owner == bucket) & (bucket_of(centre, buckets) != bucket))
+    asks = asks[one_each(centre[asks])]
+    owners = np.append(owner, bucket_of(centre[asks], buckets))
+    yield from split_by(edge_table(np.append(node, node[asks]), np.append(centre, centre[asks])), owners)
 
 
 def merge_rounds(states: Iterable[_BucketState]) -> tuple[int, int, int]:
@@ -140,7 +146,7 @@ class _RouteFn(beam.DoFn):  # type: ignore[misc]
                 f"connected components have not converged after {self._number} rounds; raise the number of rounds"
             )
         table = unpack(star[1])
-        yield from route_edges(column(table, "left"), column(table, "right"), self._buckets)
+        yield from route_edges(column(table, "left"), column(table, "right"), self._buckets, star[0])
 
 
 class ConnectedComponents(beam.PTransform):  # type: ignore[misc]
@@ -172,7 +178,7 @@ class ConnectedComponents(beam.PTransform):  # type: ignore[misc]
         def spread(packed: bytes) -> Iterator[tuple[int, bytes]]:
             table = unpack(packed)
             stars = contract(scramble(column(table, "left")), scramble(column(table, "right")))
-            yield from route_edges(*stars, buckets)
+            yield from to_buckets(edge_table(*stars), "left", buckets)
 
         def label(star: tuple[int, bytes]) -> tuple[int, pa.Table]:
             return star[0], unpack(star[1]).rename_columns(LABELS.names)
