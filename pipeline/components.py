@@ -83,7 +83,7 @@ def rounds_for(buckets: int) -> int:
     """Rounds in which a graph of any shape converges in so many buckets, with half as many again as a margin.
 
     Measured on chains, the slowest of chain, star, caterpillar, grid, random graph and random tree: 8, 11 and 17 rounds
-    with 3, 8 and 64 buckets and 60,000 nodes in any order. The number grows with the logarithms of nodes and of buckets.
+    with 3, 8 and 64 buckets and 60,000 nodes in any order. It grows with the logarithms of nodes and of buckets.
     """
     return 12 + 3 * (buckets - 1).bit_length()
 
