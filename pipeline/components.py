@@ -25,8 +25,9 @@ _INVERSES = tuple(np.uint64(pow(int(factor), -1, 2**64)) for factor in _FACTORS)
 def smallest_of_each(left: Index, right: Index, count: int) -> Index:
     """For every node 0..count-1 of a graph, the smallest node of its component."""
     graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(count, count))
-    _, label = connected_components(graph, directed=False)
-    _, first = np.unique(label, return_index=True)
+    components, label = connected_components(graph, directed=False)
+    first = np.zeros(components, np.int64)
+    first[label[::-1]] = np.arange(count - 1, -1, -1)  # the last value assigned stays: the smallest node
     smallest: Index = first[label]
     return smallest
 
