@@ -1,16 +1,18 @@
 """Connected components on Beam: the clusters of a graph whose edges are spread over many workers.
 
-    edges ─ Spread ─┬─ ContractBucket ─┬─ Route ─┬─ ContractBucket ─ ... ─┬─ smallest node of each ─ labels
-                    (bucket)           statistics (bucket)                converged
+    edges ─ Spread ─ Contract1 ─ Contract2 ─ ... ─ ContractN ─ smallest node of each component ─ labels
+                     (buckets)   states of the last two rounds: equal?
 
 A bucket owns the nodes that are hashed to it. In a round it contracts all edges that it was sent into stars, and sends
-each edge to the owner of its leaf. The owner of a star's centre hears of one leaf for each bucket, which is enough for
-the answer to reach all leaves there: a node of a million neighbours costs as many messages as there are buckets. What a
-round sends depends on its state alone, so that a state which repeats is final; and then every centre is a root, because
-the owner of a centre that hangs below another node would have told, and the star would have moved.
+each edge to the owner of its leaf. Of the leaves that it owns, one of each star goes to the owner of the centre, and
+the answer for that one is enough for all: a node of a million neighbours costs as many messages as there are buckets.
 
-Beam has no loops, so the rounds are unrolled. Each looks at the statistics of the last two, and when these are equal
-the edges leave; later rounds get nothing.
+What is sent depends on the stars alone, so that stars which repeat are final. They are then right: if the centre of an
+owned leaf hung below another node, its owner would have told so, and the leaf would have moved; so centres hang below
+nothing, and as edges are never lost but to contraction, each component has one.
+
+Beam has no loops, so the rounds are unrolled. Each looks at the states of the last two, and when these are equal what
+it has leaves; later rounds get nothing.
 """
 
 from __future__ import annotations
@@ -78,12 +80,16 @@ def edge_table(left: U64, right: U64) -> pa.Table:
     return pa.table([left, right], schema=EDGES)
 
 
-def route_edges(node: U64, centre: U64, buckets: int) -> Iterator[tuple[int, bytes]]:
-    """Stars to the owners of their leaves, and one leaf of each star to the owner of its centre."""
-    one = one_each(centre)
-    owners = np.concatenate([bucket_of(node, buckets), bucket_of(centre[one], buckets)])
-    edges = edge_table(np.append(node, node[one]), np.append(centre, centre[one]))
-    return split_by(edges, owners)
+def route_edges(node: U64, centre: U64, buckets: int, bucket: int) -> Iterator[tuple[int, bytes]]:
+    """Stars of a bucket: each edge to the owner of its leaf, and one to the owner of a centre, of a leaf of the bucket.
+
+    The answer for a leaf of another bucket would go there, and the leaves here would never hear of it.
+    """
+    owner = bucket_of(node, buckets)
+    asks = np.flatnonzero((owner == bucket) & (bucket_of(centre, buckets) != bucket))
+    asks = asks[one_each(centre[asks])]
+    owners = np.append(owner, bucket_of(centre[asks], buckets))
+    yield from split_by(edge_table(np.append(node, node[asks]), np.append(centre, centre[asks])), owners)
 
 
 def merge_rounds(states: Iterable[_BucketState]) -> tuple[int, int, int]:
@@ -95,52 +101,47 @@ def merge_rounds(states: Iterable[_BucketState]) -> tuple[int, int, int]:
 
 
 class _ContractFn(beam.DoFn):  # type: ignore[misc]
-    """(bucket, packed EDGES of it) to (bucket, packed stars); tagged `state`: a _BucketState."""
+    """(bucket, packed EDGES of it) to the buckets of the next round; tagged `state`: a _BucketState.
 
-    def __init__(self, number: int) -> None:
-        self._number = number
-        self._before = Metrics.counter("ConnectedComponents", f"round_{number:02d}_edges_before")
-        self._after = Metrics.counter("ConnectedComponents", f"round_{number:02d}_edges_after")
-
-    def process(self, grouped: tuple[int, Iterable[bytes]]) -> Iterator[Any]:
-        bucket, packed = grouped
-        table = gather(packed, EDGES)
-        node, centre = contract(column(table, "left"), column(table, "right"))
-        self._before.inc(table.num_rows)
-        self._after.inc(len(node))
-        # Weighed by the bucket: who knows an edge is a part of the state.
-        digest = checksum(node, centre) * (2 * bucket + 1) % 2**64
-        yield bucket, pack(edge_table(node, centre))
-        yield beam.pvalue.TaggedOutput("state", _BucketState(self._number, table.num_rows, len(node), digest))
-
-
-class _RouteFn(beam.DoFn):  # type: ignore[misc]
-    """Stars of a bucket to the buckets of the next round; tagged `done` where the last round changed nothing."""
+    Tagged `done`: (bucket, packed stars), in place of both, when the states of the last two rounds are equal.
+    """
 
     def __init__(self, buckets: int, number: int, is_last: bool) -> None:
         self._buckets = buckets
         self._number = number
         self._is_last = is_last
         self._is_done: bool | None = None
+        self._before = Metrics.counter("ConnectedComponents", f"round_{number:02d}_edges_before")
+        self._after = Metrics.counter("ConnectedComponents", f"round_{number:02d}_edges_after")
 
     def start_bundle(self) -> None:
         self._is_done = None
 
     def process(
-        self, star: tuple[int, bytes], now: Iterable[_BucketState], last: Iterable[_BucketState] = ()
+        self,
+        grouped: tuple[int, Iterable[bytes]],
+        last: Iterable[_BucketState] = (),
+        older: Iterable[_BucketState] = (),
     ) -> Iterator[Any]:
         if self._is_done is None:  # once a bundle: there is a state for each bucket
-            after, before = merge_rounds(now), merge_rounds(last)
-            self._is_done = after[1:] == before[1:]
-        if self._is_done:
-            yield beam.pvalue.TaggedOutput("done", star)
-            return
-        if self._is_last:
+            after, before = merge_rounds(last), merge_rounds(older)
+            self._is_done = self._number > 2 and after[1:] == before[1:]
+        if self._is_last and not self._is_done:
             raise UnconvergedError(
-                f"connected components have not converged after {self._number} rounds; raise the number of rounds"
+                f"connected components have not converged after {self._number - 1} rounds; raise the number of rounds"
             )
-        table = unpack(star[1])
-        yield from route_edges(column(table, "left"), column(table, "right"), self._buckets)
+        bucket, packed = grouped
+        table = gather(packed, EDGES)
+        node, centre = contract(column(table, "left"), column(table, "right"))
+        if self._is_done:
+            yield beam.pvalue.TaggedOutput("done", (bucket, pack(edge_table(node, centre))))
+            return
+        self._before.inc(table.num_rows)
+        self._after.inc(len(node))
+        # Weighed by the bucket: who knows an edge is a part of the state.
+        digest = checksum(node, centre) * (2 * bucket + 1) % 2**64
+        yield beam.pvalue.TaggedOutput("state", _BucketState(self._number, table.num_rows, len(node), digest))
+        yield from route_edges(node, centre, self._buckets, bucket)
 
 
 class ConnectedComponents(beam.PTransform):  # type: ignore[misc]
@@ -172,35 +173,36 @@ class ConnectedComponents(beam.PTransform):  # type: ignore[misc]
         def spread(packed: bytes) -> Iterator[tuple[int, bytes]]:
             table = unpack(packed)
             stars = contract(scramble(column(table, "left")), scramble(column(table, "right")))
-            yield from route_edges(*stars, buckets)
+            yield from to_buckets(edge_table(*stars), "left", buckets)
 
-        def label(star: tuple[int, bytes]) -> tuple[int, pa.Table]:
-            return star[0], unpack(star[1]).rename_columns(LABELS.names)
+        def contract_all(grouped: tuple[int, Iterable[bytes]]) -> Iterator[Any]:
+            table = gather(grouped[1], EDGES)
+            node, smallest = contract(column(table, "left"), column(table, "right"))
+            yield grouped[0], pa.table([node, smallest], schema=LABELS)
+            yield beam.pvalue.TaggedOutput("state", _BucketState(1, table.num_rows, len(node), 0))
 
         if buckets == 1:
-            stars = (
+            found = (
                 edges
                 | "ContractBatch" >> beam.FlatMap(contract_batch)
                 | "OneBucket" >> beam.GroupByKey()
-                | "Contract" >> beam.ParDo(_ContractFn(1)).with_outputs("state", main="stars")
+                | "Contract" >> beam.FlatMap(contract_all).with_outputs("state", main="labels")
             )
-            labels = stars.stars | "Label" >> beam.Map(label)
-            return Components(labels, stars.state | "Statistics" >> _SumRounds())
+            return Components(found.labels, found.state | "Statistics" >> _SumRounds())
         messages = edges | "Spread" >> beam.FlatMap(spread)
         states: list[beam.PCollection] = []
         done: list[beam.PCollection] = []
-        for number in range(1, self.rounds + 1):
-            stars = (
+        for number in range(1, self.rounds + 2):  # the last only takes what has converged
+            step = _ContractFn(buckets, number, number > self.rounds)
+            sides = [beam.pvalue.AsIter(state) for state in reversed(states[-2:])]
+            found = (
                 messages
                 | f"Owners{number}" >> beam.GroupByKey()
-                | f"Contract{number}" >> beam.ParDo(_ContractFn(number)).with_outputs("state", main="stars")
+                | f"Contract{number}" >> beam.ParDo(step, *sides).with_outputs("state", "done", main="next")
             )
-            states.append(stars.state)
-            route = _RouteFn(buckets, number, number == self.rounds)
-            sides = [beam.pvalue.AsIter(state) for state in reversed(states[-2:])]
-            routed = stars.stars | f"Route{number}" >> beam.ParDo(route, *sides).with_outputs("done", main="next")
-            done.append(routed.done)
-            messages = routed.next
+            states.append(found.state)
+            done.append(found.done)
+            messages = found.next
         final = done | "Done" >> beam.Flatten()
         rounds = states | "AllStates" >> beam.Flatten() | "Statistics" >> _SumRounds()
         return Components(final | "NameComponents" >> _NameBySmallest(buckets), rounds)
