@@ -108,7 +108,7 @@ REASONS = {
         "the first rule of the quality profile that failed; see [quality](quality.md)"
     ),
     "url_duplicate": "another capture of the address was kept",
-    "exact_duplicate": "a page with the same normalised text was kept",
+    "exact_duplicate": "the normalised text is that of `matched`, which was kept or dropped as a near duplicate",
     "near_duplicate": "another page of the cluster was kept",
 }
 
