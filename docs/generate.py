@@ -56,6 +56,7 @@ HEAD = "<!-- Written by docs/generate.py from the code. Do not edit: change the 
 
 # Members of structs and columns that say nothing of themselves in the code.
 MEMBERS = {
+    "cuts.end": "where the span ends, likewise",
     "page.canonical": "address that the page names as its own",
     "page.generator": "software that the page names as its maker",
     "page.modified_at": "as `published_at`, for the last change",
@@ -82,11 +83,16 @@ MEMBERS = {
     "index.fetched_at": "capture time, UTC",
     "index.url_key": "hash of the normalised address",
     "index.content_hash": "hash of the words of the text; null without words",
-    "index.minhash": (
-        "MinHash signature, little-endian uint32 per permutation; shape and seed are in the file's metadata"
-    ),
+    "index.bands": "keys of the MinHash bands, 8 bytes each, little-endian; null without shingles",
+    "index.shingles": "number of different shingles",
+    "index.sketch": "smallest shingle hashes, uint32, little-endian: all, up to `policy.duplicates.sketch`",
     "index.cluster_id": "doc_id of the page that stands for the cluster",
-    "index.kept": "whether the page is in `data/`",
+    "index.cluster_run": "earlier run that published what stands for the cluster; null for this one",
+    "index.reason": "why the page was dropped; null where it is in `data/`",
+    "index.role": (
+        "in matching: 0 took no part, 1 another capture of its address stands, 2 another page of equal text stands, "
+        "3 took part with its bands, 4 taken down"
+    ),
     "scored.quality": "signals of the quality rules, by name",
     "scored.words": "number of words",
 }
@@ -109,7 +115,9 @@ REASONS = {
     ),
     "url_duplicate": "another capture of the address was kept",
     "exact_duplicate": "the normalised text is that of `matched`, which was kept or dropped as a near duplicate",
-    "near_duplicate": "another page of the cluster was kept",
+    "near_duplicate": "another page of the cluster was kept; `matched` is the most similar one, `similarity` says how",
+    "semantic_duplicate": "likewise, by the meaning of the text (`policy.duplicates.semantic`)",
+    "taken_down": "the page, or one of its address or text in an earlier run, was taken down (`headwater seen remove`)",
 }
 
 CODES = {

@@ -279,6 +279,7 @@ def _publish(
         "split_size_bytes": split_size,
         "splits": summary["splits"],
         "splits_reused": summary["reused"],
+        "component_rounds": summary["rounds"],
         "beam_options": [option for option in beam_options if "=" not in option or "key" not in option.lower()],
     }
     manifest = run_manifest(
@@ -291,6 +292,7 @@ def _publish(
         files=entries,
         execution=execution,
     )
+    manifest["flagged_clusters"] = sorted(summary["flagged"], key=lambda one: (-one["nodes"], one["doc_id"]))
     parameters = index_parameters(annotator)
     documents = sum(entry.rows for entry in entries if entry.path.startswith("index/part-"))
     index = index_json(manifest, parameters, documents, [one.run for one in seen])
