@@ -39,7 +39,8 @@ from schemas.config import DuplicatePolicy
 
 MODULES = (
     "pipeline.keys", "pipeline.shuffle", "pipeline.seen", "pipeline.match", "pipeline.verify_pairs",
-    "pipeline.components", "pipeline.connect", "pipeline.clusters", "pipeline.split_clusters", "pipeline.dedup",
+    "pipeline.components", "pipeline.connect", "pipeline.clusters", "pipeline.cluster_split", "pipeline.large_clusters",
+    "pipeline.dedup",
 )  # fmt: skip
 PAGE_BYTES = 20_000  # compressed, as `headwater curate` chooses the number of buckets by the bytes of its input
 
@@ -133,12 +134,11 @@ def find(folder: Path, shards: int, buckets: int, policy: DuplicatePolicy) -> di
     from pipeline.decide import VERDICTS
     from pipeline.dedup import FindDuplicates
     from pipeline.job import LOCAL_RUNNER
-    from pipeline.shuffle import gather
-    from pipeline.verify_pairs import EDGES_VERIFIED
+    from pipeline.shuffle import gather, unpack
 
     def keep(shard: tuple[int, dict[str, Any]]) -> int:
         write_arrow(folder / f"{shard[0]}.verdicts.arrow", gather(shard[1]["verdicts"], VERDICTS))
-        return gather(shard[1]["matches"], EDGES_VERIFIED).num_rows  # as the run takes them, to be written
+        return sum(unpack(packed).num_rows for packed in shard[1]["matches"])  # as a run takes them, to be written
 
     started, used = time.monotonic(), time.process_time()
     with beam.Pipeline(options=PipelineOptions([f"--runner={LOCAL_RUNNER}"], save_main_session=False)) as pipeline:
