@@ -43,6 +43,7 @@ from detectors.machine_translation.residue import WRONG_DIGITS_LEAST, WRONG_DIGI
 from detectors.quality.profiles import PROFILES
 from pipeline.annotate import Annotator
 from pipeline.cli import cli
+from pipeline.decide import PAIRS
 from pipeline.judge import fusion_of
 from pipeline.tabulate import output_schema
 from pipeline.write import INDEX
@@ -77,6 +78,10 @@ MEMBERS = {
     "benchmarks.overlap": "share of the item that the text holds, 0 to 1",
     "benchmarks.start": "first character in `text`",
     "benchmarks.end": "character behind the last one",
+    "pairs.doc_id": "a page of this run",
+    "pairs.matched": "the page that it is like",
+    "pairs.matched_run": "earlier run of `matched`; null for this one",
+    "pairs.similarity": "verified Jaccard similarity of their shingles; 1 for equal text",
     "index.doc_id": "id of the document",
     "index.source_file": "input file as given",
     "index.source_offset": "byte offset of the record; row number in text tables",
@@ -171,6 +176,10 @@ RUN_KEYS = {
     "detectors": "fingerprint of each detector, by `name/version`",
     "counts": "account of all sources together",
     "sources": "account of each source file, in order of name",
+    "flagged_clusters": (
+        "clusters of more different texts than `policy.duplicates.cluster_limit`: a page, texts (`nodes`), pairs "
+        "(`edges`), what they were split into, and the similarity that it took (`level`)"
+    ),
     "files": "every published file but run.json itself",
     "execution": "what varies from run to run; no other file depends on it",
 }
@@ -199,6 +208,7 @@ EXECUTION_KEYS = {
     "split_size_bytes": "input bytes of a split",
     "splits": "number of splits",
     "splits_reused": "splits that an earlier attempt had finished",
+    "component_rounds": "edges before and after each round of connected components",
     "beam_options": "options given to Beam",
 }
 
@@ -392,7 +402,12 @@ def dictionary_page() -> str:
             [[s, code(c), text] for s, codes in CODES.items() for c, text in codes.items()],
         ),
         "## index\n\n",
+        "`index/part-*`: every page that was scored, for later runs ([duplicates](duplicates.md#earlier-runs)).\n\n",
         *columns("index", INDEX),
+        "`index/pairs-*`: pages that were compared and are alike, once a pair.\n\n",
+        *columns("pairs", PAIRS),
+        "`index/index.json`: version of the index, name of the run, parameters that its keys depend on, number of "
+        "documents, and the earlier runs that it was compared with.\n\n",
         "## run.json\n\n",
         *_manifest(),
         "## What `headwater extract` writes\n\n",

@@ -291,8 +291,8 @@ def _publish(
         sources=sources,
         files=entries,
         execution=execution,
+        flagged_clusters=summary["flagged"],
     )
-    manifest["flagged_clusters"] = sorted(summary["flagged"], key=lambda one: (-one["nodes"], one["doc_id"]))
     parameters = index_parameters(annotator)
     documents = sum(entry.rows for entry in entries if entry.path.startswith("index/part-"))
     index = index_json(manifest, parameters, documents, [one.run for one in seen])
