@@ -110,7 +110,7 @@ def run_pipeline(folder: Path, buckets: int, workers: int, paths: list[str]) -> 
     from apache_beam.options.pipeline_options import PipelineOptions
 
     from pipeline.connect import ConnectedComponents, edge_table
-    from pipeline.shuffle import pack
+    from pipeline.packing import pack
 
     flags = ["--runner=FnApiRunner"]
     if workers > 1:

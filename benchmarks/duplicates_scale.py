@@ -134,7 +134,7 @@ def find(folder: Path, shards: int, buckets: int, policy: DuplicatePolicy) -> di
     from pipeline.decide import VERDICTS
     from pipeline.dedup import FindDuplicates
     from pipeline.job import LOCAL_RUNNER
-    from pipeline.shuffle import gather, unpack
+    from pipeline.packing import gather, unpack
 
     def keep(shard: tuple[int, dict[str, Any]]) -> int:
         write_arrow(folder / f"{shard[0]}.verdicts.arrow", gather(shard[1]["verdicts"], VERDICTS))

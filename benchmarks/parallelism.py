@@ -54,10 +54,10 @@ from detectors.machine_translation.parallelism import Parallelism
 from detectors.provenance import PRIOR
 from pipeline.annotate import Annotator, ShardReport, StagePlan, annotate_split, read_report
 from pipeline.host import close_shared_host
+from pipeline.packing import unpack
 from pipeline.parallel_match import prepare_parallel_keys
 from pipeline.parallelism import FindParallelGroups
 from pipeline.read.sources import list_sources, plan_splits
-from pipeline.shuffle import unpack
 from schemas.config import CurateConfig
 
 SHARED_LIMIT = 0.5

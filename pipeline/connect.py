@@ -28,7 +28,8 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 
 from pipeline.components import checksum, contract, one_each, rounds_for, scramble, smallest_by, unscramble
-from pipeline.shuffle import BucketedShuffle, bucket_of, gather, pack, split_by, to_buckets, unpack
+from pipeline.packing import gather, pack, unpack
+from pipeline.shuffle import BucketedShuffle, bucket_of, split_by, to_buckets
 
 _LOG = logging.getLogger(__name__)
 U64 = npt.NDArray[np.uint64]

@@ -25,12 +25,12 @@ from pipeline.connect import RoundStatistics
 from pipeline.decide import VERDICTS, ShardDecision, decide_shard
 from pipeline.dedup import FindDuplicates
 from pipeline.host import HostTask, shared_host
+from pipeline.packing import gather
 from pipeline.provenance import GatherControls, JudgePlan, JudgeShards
 from pipeline.read.records import Split
 from pipeline.read.splits import SplitSummary, check_chain
 from pipeline.repeats import CutRepeats, after_repeats
 from pipeline.seen import SeenFile
-from pipeline.shuffle import gather
 from pipeline.stage import split_name, stage_split
 from pipeline.standards import Standards
 from pipeline.verify_pairs import MATCHES

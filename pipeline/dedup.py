@@ -38,9 +38,10 @@ from pipeline.match import (
     TAKEN_DOWN,
     column,
 )
+from pipeline.packing import gather, pack, unpack
 from pipeline.seen import file_stem, is_seen, shard_keys
 from pipeline.semantic import ROWS, FindSemanticEdges, NameSemanticEdges
-from pipeline.shuffle import BucketedShuffle, bucket_of, gather, pack, split_by, to_buckets, to_shards, unpack
+from pipeline.shuffle import BucketedShuffle, bucket_of, split_by, to_buckets, to_shards
 from pipeline.verify_pairs import EDGES_VERIFIED, TEXT
 from schemas.config import DuplicatePolicy
 

@@ -25,11 +25,11 @@ from pipeline.job import LOCAL_RUNNER, check_inputs_outside, default_split_size,
 from pipeline.keys import KEY_COLUMNS, keys_path, make_keys, read_arrow, write_arrow
 from pipeline.match import roles_path
 from pipeline.outcomes import Outcome, document_batch
+from pipeline.packing import gather, spilling
 from pipeline.progress import Reporter
 from pipeline.read.records import Split
 from pipeline.read.sources import list_sources, plan_splits
 from pipeline.runs import RunError
-from pipeline.shuffle import gather
 from pipeline.tabulate import PartReport, each_batch, run_splits
 from pipeline.verify_pairs import MATCHES
 from schemas.config import ConfigError, CurateConfig
@@ -172,7 +172,8 @@ def _find(shards: Sequence[tuple[int, str]], folder: str, config: CurateConfig, 
         if list(joined[1]["shards"]):
             yield joined
 
-    with beam.Pipeline(options=PipelineOptions([f"--runner={LOCAL_RUNNER}"], save_main_session=False)) as pipeline:
+    options = PipelineOptions([f"--runner={LOCAL_RUNNER}"], save_main_session=False)
+    with spilling(Path(folder)), beam.Pipeline(options=options) as pipeline:
         numbered = pipeline | "Shards" >> beam.Create(list(shards))
         found = numbered | "FindDuplicates" >> FindDuplicates(folder, config.policy.duplicates, buckets)
         _ = (

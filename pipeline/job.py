@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -24,6 +25,7 @@ from pipeline.decide import quality_profile
 from pipeline.host import Host, HostTask, shared_host
 from pipeline.index import INDEX_FILE, RunIndex, check_compatible, index_json, read_index
 from pipeline.judge import fusion_of
+from pipeline.packing import spilling
 from pipeline.progress import Reporter, State
 from pipeline.read.records import Source, Split
 from pipeline.read.sources import list_sources, plan_splits
@@ -219,7 +221,8 @@ def _run(
         )
 
     is_local = not any(option.startswith("--runner") for option in beam_options)
-    with reporter.watch(state):
+    spill = spilling(run.work / "shuffle") if is_local else contextlib.nullcontext()
+    with reporter.watch(state), spill:
         if is_local:  # the children work while Beam is imported here; the dataflow takes their results
             stage = StagePlan(config, str(run.staged), annotator.fingerprint())
             host.begin(HostTask(split, stage_split, (stage, split), True, split_name(split)) for split in splits)

@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from pipeline.cluster_split import LEVELS, Forest, Pieces, split_pieces, strongest_forest
 from pipeline.components import smallest_by
 from pipeline.connect import EDGES, LABELS, column
-from pipeline.shuffle import BucketedShuffle, gather, pack, split_by, to_buckets, unpack
+from pipeline.packing import gather, pack, unpack
+from pipeline.shuffle import BucketedShuffle, split_by, to_buckets
 
 U64 = npt.NDArray[np.uint64]
 

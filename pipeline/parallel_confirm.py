@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.host import HostTask, shared_host
-from pipeline.shuffle import gather, pack
+from pipeline.packing import gather, pack
 
 F64 = npt.NDArray[np.float64]
 Encode = Callable[[str], npt.NDArray[Any]]

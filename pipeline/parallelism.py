@@ -23,6 +23,7 @@ from detectors.machine_translation.parallelism import KINDS
 from pipeline.components import contract
 from pipeline.connect import LABELS, ConnectedComponents, column, edge_table
 from pipeline.keys import read_arrow
+from pipeline.packing import gather, pack, unpack
 from pipeline.parallel_confirm import (
     HALF_CONFIRMED,
     REQUESTS,
@@ -51,7 +52,7 @@ from pipeline.parallel_match import (
     match_pairs,
     parallel_path,
 )
-from pipeline.shuffle import BucketedShuffle, bucket_of, gather, pack, split_by, to_buckets, to_shards, unpack
+from pipeline.shuffle import BucketedShuffle, bucket_of, split_by, to_buckets, to_shards
 from schemas.config import ConfigError
 
 U64 = npt.NDArray[np.uint64]

@@ -22,9 +22,10 @@ from pipeline.annotate import ShardReport
 from pipeline.calls import Call, RunOnHost
 from pipeline.host_scores import HOST_PAGES, host_pages, sum_hosts
 from pipeline.judge import Surroundings, judge_shard, read_scored
+from pipeline.packing import gather
 from pipeline.parallel_groups import PARALLEL
 from pipeline.parallelism import FindParallelGroups
-from pipeline.shuffle import BucketedShuffle, gather, to_buckets, to_key
+from pipeline.shuffle import BucketedShuffle, to_buckets, to_key
 from pipeline.standards import Standards, controls_of
 from schemas.config import CurateConfig
 

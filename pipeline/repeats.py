@@ -22,6 +22,7 @@ from pipeline.calls import Call, RunOnHost
 from pipeline.cuts import line_cuts_path, read_repeats, substring_cuts_path
 from pipeline.decide import quality_profile
 from pipeline.keys import read_arrow, write_arrow
+from pipeline.packing import gather
 from pipeline.repeat_lines import (
     LINE_KEYS,
     LINE_VERDICTS,
@@ -43,7 +44,7 @@ from pipeline.repeat_spans import (
     make_stream,
     repeated_fingerprints,
 )
-from pipeline.shuffle import BucketedShuffle, gather, to_buckets, to_key
+from pipeline.shuffle import BucketedShuffle, to_buckets, to_key
 from schemas.config import CurateConfig, DuplicatePolicy
 
 Shard = tuple[int, str]

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from pipeline.calls import Call, RunOnHost
 from pipeline.keys import read_arrow
 from pipeline.match import column
+from pipeline.packing import gather, pack, unpack
 from pipeline.seen import shard_keys
 from pipeline.semantic_match import (
     CLUSTERED,
@@ -28,7 +29,7 @@ from pipeline.semantic_match import (
     plan_clusters,
 )
 from pipeline.semantic_vectors import embed_shard, missing_encoder, vectors_path
-from pipeline.shuffle import BucketedShuffle, gather, pack, to_buckets, to_shards, unpack
+from pipeline.shuffle import BucketedShuffle, to_buckets, to_shards
 from pipeline.verify_pairs import EDGES_VERIFIED, MEANING, rows_of
 from schemas.config import ConfigError, SemanticPolicy
 

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from pipeline.keys import read_arrow, write_arrow
+from pipeline.packing import unpack
 from pipeline.parallel_match import comparable
 from pipeline.semantic_match import DIMENSIONS, VECTORS, packed_vectors, page_hash, quantise
 
@@ -68,7 +69,7 @@ def embed_shard(folder: str, name: str, packed: bytes) -> dict[str, int]:
     Pages in languages that the encoder does not know, of unsure language, very short and long ones take no part. What
     an interrupted run has left is taken again if it was made of the same rows, texts and encoder.
     """
-    rows = pa.ipc.open_stream(packed).read_all()
+    rows = unpack(packed)
     references = np.unique(np.asarray(rows.column("reference"), dtype=np.uint64))
     source, path = Path(folder) / f"{name}.documents.parquet", vectors_path(folder, name)
     stat = source.stat()

@@ -14,24 +14,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.packing import gather, pack
+
 
 def bucket_of(values: npt.NDArray[np.uint64], buckets: int) -> npt.NDArray[np.uint64]:
     """Bucket of each value: the top of its Fibonacci hash, in [0, buckets)."""
     mixed = values * np.uint64(0x9E3779B97F4A7C15)
     return (mixed >> np.uint64(40)) % np.uint64(buckets)
-
-
-def pack(table: pa.Table) -> bytes:
-    """An Arrow stream. Bytes have a coder on every runner, and a slice is written without the rest of its buffers."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
-
-
-def unpack(data: bytes) -> pa.Table:
-    """Inverse of `pack`."""
-    return pa.ipc.open_stream(data).read_all()
 
 
 def split_by(table: pa.Table, keys: npt.NDArray[np.uint64]) -> Iterator[tuple[int, bytes]]:
@@ -60,12 +49,6 @@ def to_shards(table: pa.Table, column: str = "reference") -> Iterator[tuple[int,
 def to_key(table: pa.Table, column: str) -> Iterator[tuple[int, bytes]]:
     """Rows by the values of a uint64 column."""
     return split_by(table, np.asarray(table.column(column)))
-
-
-def gather(packed: Iterable[bytes], schema: pa.Schema) -> pa.Table:
-    """All tables of a bucket as one; empty where there is none."""
-    tables = [unpack(data) for data in packed]
-    return pa.concat_tables(tables) if tables else schema.empty_table()
 
 
 class BucketedShuffle(beam.PTransform):  # type: ignore[misc]

@@ -12,7 +12,7 @@ from apache_beam.testing.util import assert_that
 
 from pipeline.components import contract, rounds_for
 from pipeline.connect import ConnectedComponents, RoundStatistics, UnconvergedError, edge_table
-from pipeline.shuffle import pack
+from pipeline.packing import pack
 
 U64 = np.uint64
 RNG = np.random.default_rng(11)

@@ -19,7 +19,7 @@ from apache_beam.testing.util import assert_that
 from pipeline.connect import UnconvergedError
 from pipeline.dedup import FindDuplicates
 from pipeline.keys import KEYS, keys_path, write_arrow
-from pipeline.shuffle import unpack
+from pipeline.packing import unpack
 from schemas.config import DuplicatePolicy
 
 Row = dict[str, Any]

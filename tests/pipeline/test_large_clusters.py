@@ -16,7 +16,7 @@ from pipeline.cluster_split import split_large
 from pipeline.components import contract
 from pipeline.connect import LABELS, ConnectedComponents, edge_table
 from pipeline.large_clusters import SIMILAR_EDGES, FlaggedCluster, SplitLargeClusters
-from pipeline.shuffle import pack, unpack
+from pipeline.packing import pack, unpack
 
 Graph = tuple[np.ndarray, np.ndarray, np.ndarray]
 

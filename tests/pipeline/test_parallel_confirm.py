@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import parallelism
+from pipeline.packing import pack, unpack
 from pipeline.parallel_confirm import (
     E5,
     REQUESTS,
@@ -25,7 +26,6 @@ from pipeline.parallel_confirm import (
     with_left_vectors,
 )
 from pipeline.parallelism import FindParallelGroups, accepted, requests_of
-from pipeline.shuffle import pack, unpack
 from schemas.config import ConfigError
 
 needs_encoders = pytest.mark.skipif(bool(missing_encoders()), reason="the extra `embeddings` is not installed")

@@ -29,6 +29,7 @@ from detectors.machine_translation.parallelism import Parallelism
 from pipeline.annotate import ShardReport
 from pipeline.host import close_shared_host
 from pipeline.keys import read_arrow
+from pipeline.packing import unpack
 from pipeline.parallel_confirm import missing_encoders
 from pipeline.parallel_groups import PARALLEL, source_language
 from pipeline.parallel_match import (
@@ -40,7 +41,6 @@ from pipeline.parallel_match import (
     prepare_parallel_keys,
 )
 from pipeline.parallelism import FindParallelGroups, find_groups
-from pipeline.shuffle import unpack
 
 SYLLABLES = {
     "eng_Latn": ["the", "ing", "er", "on", "at", "re", "st", "com", "per", "ble"],

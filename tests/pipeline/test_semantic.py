@@ -21,6 +21,7 @@ from pipeline import semantic, semantic_vectors
 from pipeline.calls import Call
 from pipeline.host import close_shared_host
 from pipeline.keys import read_arrow, write_arrow
+from pipeline.packing import pack, unpack
 from pipeline.semantic import ROWS, FindSemanticEdges
 from pipeline.semantic_match import DIMENSIONS, SEMANTIC_EDGES, VECTORS, matrix, packed_vectors, page_hash, quantise
 from pipeline.semantic_vectors import (
@@ -33,7 +34,6 @@ from pipeline.semantic_vectors import (
     missing_encoder,
     vectors_path,
 )
-from pipeline.shuffle import pack, unpack
 from schemas.config import ConfigError, SemanticPolicy
 
 needs_encoder = pytest.mark.skipif(bool(missing_encoder()), reason="the extra `embeddings` is not installed")
