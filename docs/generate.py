@@ -43,6 +43,7 @@ from detectors.machine_translation.residue import WRONG_DIGITS_LEAST, WRONG_DIGI
 from detectors.quality.profiles import PROFILES
 from pipeline.annotate import Annotator
 from pipeline.cli import cli
+from pipeline.decide import PAIRS
 from pipeline.judge import fusion_of
 from pipeline.tabulate import output_schema
 from pipeline.write import INDEX
@@ -56,6 +57,7 @@ HEAD = "<!-- Written by docs/generate.py from the code. Do not edit: change the 
 
 # Members of structs and columns that say nothing of themselves in the code.
 MEMBERS = {
+    "cuts.end": "where the span ends, likewise",
     "page.canonical": "address that the page names as its own",
     "page.generator": "software that the page names as its maker",
     "page.modified_at": "as `published_at`, for the last change",
@@ -76,17 +78,26 @@ MEMBERS = {
     "benchmarks.overlap": "share of the item that the text holds, 0 to 1",
     "benchmarks.start": "first character in `text`",
     "benchmarks.end": "character behind the last one",
+    "pairs.doc_id": "a page of this run",
+    "pairs.matched": "the page that it is like",
+    "pairs.matched_run": "earlier run of `matched`; null for this one",
+    "pairs.similarity": "verified Jaccard similarity of their shingles; 1 for equal text",
     "index.doc_id": "id of the document",
     "index.source_file": "input file as given",
     "index.source_offset": "byte offset of the record; row number in text tables",
     "index.fetched_at": "capture time, UTC",
     "index.url_key": "hash of the normalised address",
     "index.content_hash": "hash of the words of the text; null without words",
-    "index.minhash": (
-        "MinHash signature, little-endian uint32 per permutation; shape and seed are in the file's metadata"
-    ),
+    "index.bands": "keys of the MinHash bands, 8 bytes each, little-endian; null without shingles",
+    "index.shingles": "number of different shingles",
+    "index.sketch": "smallest shingle hashes, uint32, little-endian: all, up to `policy.duplicates.sketch`",
     "index.cluster_id": "doc_id of the page that stands for the cluster",
-    "index.kept": "whether the page is in `data/`",
+    "index.cluster_run": "earlier run that published what stands for the cluster; null for this one",
+    "index.reason": "why the page was dropped; null where it is in `data/`",
+    "index.role": (
+        "in matching: 0 took no part, 1 another capture of its address stands, 2 another page of equal text stands, "
+        "3 took part with its bands, 4 taken down"
+    ),
     "scored.quality": "signals of the quality rules, by name",
     "scored.words": "number of words",
 }
@@ -108,8 +119,10 @@ REASONS = {
         "the first rule of the quality profile that failed; see [quality](quality.md)"
     ),
     "url_duplicate": "another capture of the address was kept",
-    "exact_duplicate": "a page with the same normalised text was kept",
-    "near_duplicate": "another page of the cluster was kept",
+    "exact_duplicate": "the normalised text is that of `matched`, which was kept or dropped as a near duplicate",
+    "near_duplicate": "another page of the cluster was kept; `matched` is the most similar one, `similarity` says how",
+    "semantic_duplicate": "likewise, by the meaning of the text (`policy.duplicates.semantic`)",
+    "taken_down": "the page, or one of its address or text in an earlier run, was taken down (`headwater seen remove`)",
 }
 
 CODES = {
@@ -163,6 +176,10 @@ RUN_KEYS = {
     "detectors": "fingerprint of each detector, by `name/version`",
     "counts": "account of all sources together",
     "sources": "account of each source file, in order of name",
+    "flagged_clusters": (
+        "clusters of more different texts than `policy.duplicates.cluster_limit`: a page, texts (`nodes`), pairs "
+        "(`edges`), what they were split into, and the similarity that it took (`level`)"
+    ),
     "files": "every published file but run.json itself",
     "execution": "what varies from run to run; no other file depends on it",
 }
@@ -191,6 +208,7 @@ EXECUTION_KEYS = {
     "split_size_bytes": "input bytes of a split",
     "splits": "number of splits",
     "splits_reused": "splits that an earlier attempt had finished",
+    "component_rounds": "edges before and after each round of connected components",
     "beam_options": "options given to Beam",
 }
 
@@ -384,7 +402,12 @@ def dictionary_page() -> str:
             [[s, code(c), text] for s, codes in CODES.items() for c, text in codes.items()],
         ),
         "## index\n\n",
+        "`index/part-*`: every page that was scored, for later runs ([duplicates](duplicates.md#earlier-runs)).\n\n",
         *columns("index", INDEX),
+        "`index/pairs-*`: pages that were compared and are alike, once a pair.\n\n",
+        *columns("pairs", PAIRS),
+        "`index/index.json`: version of the index, name of the run, parameters that its keys depend on, number of "
+        "documents, and the earlier runs that it was compared with.\n\n",
         "## run.json\n\n",
         *_manifest(),
         "## What `headwater extract` writes\n\n",

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from pipeline.connect import LABELS
 from pipeline.decide import VERDICTS
-from pipeline.match import OTHER_CAPTURE, ROW, SEEN, TAKEN_DOWN, column, starts_of
+from pipeline.match import OTHER_CAPTURE, OTHER_COPY, ROW, SEEN, TAKEN_DOWN, column, starts_of
 
 MEMBERS = pa.schema(
     [
@@ -16,7 +16,6 @@ MEMBERS = pa.schema(
         ("reference", pa.uint64()),
         ("rank", pa.uint64()),
         ("role", pa.int8()),
-        ("content_key", pa.uint64()),
         ("doc_id", pa.string()),
         ("cluster_id", pa.string()),  # of pages of earlier runs: what stands for them, and in which run; else null
         ("cluster_run", pa.string()),
@@ -43,7 +42,6 @@ def describe_members(keys: pa.Table, roles: pa.Table, labels: pa.Table) -> pa.Ta
             labels.column("reference"),
             described.column("rank"),
             roles.column("role").take(rows),
-            described.column("content_key"),
             described.column("doc_id"),
             described.column("cluster_id") if is_seen else nothing,
             described.column("cluster_run") if is_seen else nothing,
@@ -62,13 +60,12 @@ def choose_canonical(members: pa.Table) -> pa.Table:
     is_new = reference < SEEN
     role = np.asarray(members.column("role").combine_chunks())
     is_other_capture = role == OTHER_CAPTURE
-    contents = np.asarray(pc.fill_null(members.column("content_key"), 0), dtype=np.uint64)
     order = np.lexsort((reference, rank, is_other_capture, is_new, component))
     first = starts_of(component[order])
     starts = np.flatnonzero(first)
     sizes = np.diff(np.append(starts, len(order)))
     head = np.repeat(order[starts], sizes)
-    kind = np.where(contents[order] == contents[head], "exact_duplicate", "near_duplicate")
+    kind = np.where(role[order] == OTHER_COPY, "exact_duplicate", "near_duplicate")
     kind = np.where(is_other_capture[order], "url_duplicate", kind)
     kind = np.where(role[head] == TAKEN_DOWN, "taken_down", kind)
     heads = members.take(pa.array(head))

@@ -129,6 +129,9 @@ def duplicates_job(
         raise ConfigError("policy.duplicates.seen is for `headwater curate`; `headwater seen query` asks earlier runs")
     if policy.semantic.enabled or policy.lines.rule != "none" or policy.substrings.words:
         raise ConfigError("semantic duplicates, repeated lines and substrings are for `headwater curate`")
+    if policy.near:  # copies are matched like all others, so that their pairs are found too
+        policy = policy.model_copy(update={"exact": False})
+        config = config.model_copy(update={"policy": config.policy.model_copy(update={"duplicates": policy})})
     annotator_for(config, DETECTORS)  # what it refuses it refuses before any work
     total = sum(source.size_bytes for source in sources)
     splits = plan_splits(sources, split_size or default_split_size(total, workers))

@@ -279,6 +279,7 @@ def _publish(
         "split_size_bytes": split_size,
         "splits": summary["splits"],
         "splits_reused": summary["reused"],
+        "component_rounds": summary["rounds"],
         "beam_options": [option for option in beam_options if "=" not in option or "key" not in option.lower()],
     }
     manifest = run_manifest(
@@ -290,6 +291,7 @@ def _publish(
         sources=sources,
         files=entries,
         execution=execution,
+        flagged_clusters=summary["flagged"],
     )
     parameters = index_parameters(annotator)
     documents = sum(entry.rows for entry in entries if entry.path.startswith("index/part-"))

@@ -91,8 +91,12 @@ def run_manifest(
     sources: dict[str, tuple[int, SourceAccount]],
     files: Iterable[FileEntry],
     execution: dict[str, Any],
+    flagged_clusters: Iterable[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The content of run.json. `sources` maps a source file to its size in bytes and its account."""
+    """The content of run.json. `sources` maps a source file to its size in bytes and its account.
+
+    `flagged_clusters` have the keys doc_id, nodes, edges, pieces, largest_piece and level.
+    """
     total = SourceAccount()
     for _, account in sources.values():
         total.add(account)
@@ -108,6 +112,7 @@ def run_manifest(
             {"source_file": name, "bytes": size, **account.as_dict()}
             for name, (size, account) in sorted(sources.items())
         ],
+        "flagged_clusters": sorted(flagged_clusters, key=lambda one: (-one["nodes"], one["doc_id"])),
         "files": [asdict(entry) for entry in sorted(files, key=lambda entry: entry.path)],
         "execution": execution,
     }

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.report.duplicates import CutTally, duplicate_figures, pair_bins
 from pipeline.report.evidence import URL_CHARACTERS, EvidenceTally
 from pipeline.report.queries import HOST_PATTERN
 from pipeline.report.redact import short
@@ -19,7 +20,7 @@ from pipeline.report.shares import ShareSample, share_figures
 from pipeline.report.tally import Best, CappedCounter, Lengths, counts_of
 from schemas.evidence import LABELS
 
-FIGURES_VERSION = 3
+FIGURES_VERSION = 4
 SPLITS = ("train", "validation", "test")
 _BATCH_ROWS = 1024
 _LANGUAGES, _HOSTS, _SOURCES, _EXAMPLES = 30, 20, 50, 3
@@ -27,7 +28,7 @@ _MANY = 200  # rows of any other table
 _DATA_COLUMNS = (
     "doc_id", "url", "fetched_at", "text", "language", "provenance_label", "split", "evidence", "personal_data",
     "rights", "benchmarks", "cluster_id", "cluster_size", "page_type", "extraction_confidence", "provenance_basis",
-    "source_file", "words", "ai_text_score", "parallel",
+    "source_file", "words", "ai_text_score", "parallel", "cuts",
 )  # fmt: skip
 _RUN = ("version", "manifest_version", "config", "config_fingerprint", "inputs_fingerprint", "detectors")
 _FAILURE_COLUMNS = ("unit", "stage", "code", "message", "source_file", "source_offset", "source_end")
@@ -62,13 +63,17 @@ def step_of(reason: str) -> int:
 
 
 def run_files(root: Path, manifest: Mapping[str, Any], folder: str) -> list[str]:
-    """Parquet files under a folder of the run, sorted: those of the manifest, or what is there if it names none."""
+    """Parquet files of a folder of the run, or of one kind in it (`index/pairs`), sorted.
+
+    Those of the manifest, or what is there if it names none.
+    """
     entries = manifest.get("files")
     if entries:
         names = [entry["path"] for entry in entries]
     else:
-        names = [path.relative_to(root).as_posix() for path in root.glob(f"{folder}/**/*.parquet")]
-    return sorted(n for n in names if n.startswith(f"{folder}/") and n.endswith(".parquet") and (root / n).is_file())
+        names = [path.relative_to(root).as_posix() for path in root.glob("*/**/*.parquet")]
+    starts = (f"{folder}/", f"{folder}-")
+    return sorted(n for n in names if n.startswith(starts) and n.endswith(".parquet") and (root / n).is_file())
 
 
 def read_batches(root: Path, files: Sequence[str], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -106,6 +111,7 @@ class _DataTally:
         self.bases: Counter[str | None] = Counter()
         self.parallel: Counter[int] = Counter()
         self.sample = ShareSample()
+        self.cuts = CutTally()
 
     def add(self, batch: pa.RecordBatch) -> None:
         have = set(batch.schema.names)
@@ -115,6 +121,8 @@ class _DataTally:
         if "provenance_basis" in have:
             self.bases.update(batch.column("provenance_basis").to_pylist())
             self.sample.add(batch)
+        if "cuts" in have:
+            self.cuts.add(batch.column("cuts"))
         if "parallel" in have:
             self.parallel.update(pc.struct_field(batch.column("parallel").drop_null(), "languages").to_pylist())
         lengths = np.asarray(pc.fill_null(pc.utf8_length(batch.column("text")), 0)).astype(np.int64)
@@ -261,6 +269,15 @@ def _waterfall(counts: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def _earlier_runs(root: Path, files: Sequence[str]) -> Counter[str]:
+    """Dropped pages by the earlier run that holds what stands for them."""
+    found: Counter[str] = Counter()
+    for batch in read_batches(root, files, ("duplicate_run",)):
+        if batch.num_columns:
+            found.update(batch.column("duplicate_run").drop_null().to_pylist())
+    return found
+
+
 def _sources(sources: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     rows = [
         {
@@ -368,14 +385,15 @@ def compute_figures(root: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
             "largest": lengths.largest,
             "quantiles": {str(share): lengths.quantile(share) for share in (0.1, 0.5, 0.9)},
         },
-        "duplicates": {
-            "clusters": [
-                {"from": 1 << power, "to": (1 << (power + 1)) - 1, "clusters": tally.clusters[power]}
-                for power in sorted(tally.clusters)
-            ],
-            "largest": tally.largest.values(),
-            "dropped": counts_of((k, v) for k, v in counts["dropped"].items() if k.endswith("_duplicate")),
-        },
+        "duplicates": duplicate_figures(
+            tally.clusters,
+            tally.largest.values(),
+            counts["dropped"],
+            pair_bins(read_batches(root, run_files(root, manifest, "index/pairs"), ("similarity",))),
+            _earlier_runs(root, run_files(root, manifest, "dropped")),
+            tally.cuts,
+            manifest.get("flagged_clusters", ()),
+        ),
         "rights": {
             **{name: tally.rights[name] for name in ("pages", "opt_out", "licence", "licence_unrecognised")},
             "opt_outs": _named(tally.opt_outs.top(_HOSTS)),

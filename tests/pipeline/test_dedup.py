@@ -39,7 +39,7 @@ def make_shards(folder: Path, shards: int = 4, rows: int = 60, seed: int = 1) ->
         found = []
         for row in range(rows):
             origin = rng.randrange(len(texts))
-            content = rng.randrange(500)
+            content = rng.randrange(20)
             # Equal contents have equal shingles, as equal words have.
             words = random.Random(content * 100 + origin)
             shingles = set(texts[origin])
@@ -128,7 +128,7 @@ def oracle(
             continue
         head = min(members, key=lambda r: (r["reference"] in captures, r["rank"], r["reference"]))
         for r in members:
-            kind = "exact_duplicate" if (r["content_key"] or 0) == (head["content_key"] or 0) else "near_duplicate"
+            kind = "exact_duplicate" if r["reference"] in copies else "near_duplicate"
             kind = "url_duplicate" if r["reference"] in captures else kind
             verdicts[r["reference"]] = (head["doc_id"], r is head, len(members), kind)
     return verdicts, {frozenset((a["doc_id"], b["doc_id"])) for _, a, b in pairs}
@@ -200,8 +200,7 @@ def test_each_kind_can_be_switched_off(tmp_path: Path, switched_off: str) -> Non
     rows = make_shards(tmp_path)
     verdicts, _ = run(tmp_path, policy, 1)
     assert verdicts == oracle(rows, policy)[0]
-    # Equal texts are alike too, so that they are found either way.
-    assert (verdicts == oracle(rows, DuplicatePolicy())[0]) == (switched_off == "exact")
+    assert verdicts != oracle(rows, DuplicatePolicy())[0]
 
 
 def test_without_verification_what_shares_a_band_is_one_cluster(tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-
-from tests.conftest import headwater
+from conftest import headwater
 
 CONFIG = """
 quality: {profile: none}
