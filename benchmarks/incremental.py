@@ -175,6 +175,11 @@ def compare(first: Path, second: Path, both: Path) -> dict[str, Any]:
     reasons: dict[str, int] = {}
     for _, reason in together.values():
         reasons[reason or "kept"] = reasons.get(reason or "kept", 0) + 1
+    changed: dict[str, int] = {}
+    for name, (_, reason) in together.items():
+        if name in apart and apart[name][1] != reason:
+            pair = f"{apart[name][1]} apart, {reason} together"
+            changed[pair] = changed.get(pair, 0) + 1
     return {
         "documents": len(together),
         "same_documents": set(apart) == set(together),
@@ -182,7 +187,7 @@ def compare(first: Path, second: Path, both: Path) -> dict[str, Any]:
         "kept_only_apart": len(kept - kept_together),
         "kept_only_together": len(kept_together - kept),
         "other_cluster": clusters,
-        "other_reason": sum(apart[name][1] != row[1] for name, row in together.items() if name in apart),
+        "other_reason": changed,
         "by_reason": reasons,
     }
 
