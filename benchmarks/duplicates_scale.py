@@ -35,10 +35,11 @@ from peers.measure import run_measured
 from planted import CAPTURES, Planted, numbers_of, plant, write_shards
 
 from pipeline.keys import read_arrow, write_arrow
+from pipeline.packing import packed_bytes
 from schemas.config import DuplicatePolicy
 
 MODULES = (
-    "pipeline.keys", "pipeline.shuffle", "pipeline.seen", "pipeline.match", "pipeline.verify_pairs",
+    "pipeline.keys", "pipeline.packing", "pipeline.shuffle", "pipeline.seen", "pipeline.match", "pipeline.verify_pairs",
     "pipeline.components", "pipeline.connect", "pipeline.clusters", "pipeline.cluster_split", "pipeline.large_clusters",
     "pipeline.dedup",
 )  # fmt: skip
@@ -99,10 +100,10 @@ class Clock:
         @functools.wraps(function)
         def call(*args: Any, **options: Any) -> Any:
             result = self.timed(name, lambda: function(*args, **options))
-            if name == "shuffle.pack":
+            if name == "packing.pack":
                 with self._lock:
                     entry = self.packed[", ".join(args[0].schema.names)]
-                    entry[0] += len(result)
+                    entry[0] += packed_bytes(result)
                     entry[1] += args[0].num_rows
             return result
 
@@ -134,14 +135,15 @@ def find(folder: Path, shards: int, buckets: int, policy: DuplicatePolicy) -> di
     from pipeline.decide import VERDICTS
     from pipeline.dedup import FindDuplicates
     from pipeline.job import LOCAL_RUNNER
-    from pipeline.packing import gather, unpack
+    from pipeline.packing import gather, spilling, unpack
 
     def keep(shard: tuple[int, dict[str, Any]]) -> int:
         write_arrow(folder / f"{shard[0]}.verdicts.arrow", gather(shard[1]["verdicts"], VERDICTS))
         return sum(unpack(packed).num_rows for packed in shard[1]["matches"])  # as a run takes them, to be written
 
     started, used = time.monotonic(), time.process_time()
-    with beam.Pipeline(options=PipelineOptions([f"--runner={LOCAL_RUNNER}"], save_main_session=False)) as pipeline:
+    local = PipelineOptions([f"--runner={LOCAL_RUNNER}"], save_main_session=False)
+    with spilling(folder), beam.Pipeline(options=local) as pipeline:  # as on one machine
         numbered = pipeline | beam.Create([(shard, str(shard)) for shard in range(shards)])
         found = numbered | "FindDuplicates" >> FindDuplicates(str(folder), policy, buckets)
         _ = (

@@ -87,6 +87,11 @@ def unpack(data: bytes) -> pa.Table:
     return pa.ipc.open_stream(data).read_all()
 
 
+def packed_bytes(data: bytes) -> int:
+    """Bytes of what was packed, wherever it is."""
+    return int(_TICKET.unpack_from(data)[2]) if data.startswith(_MAGIC) else len(data)
+
+
 def gather(packed: Iterable[bytes], schema: pa.Schema) -> pa.Table:
     """All tables of a bucket as one; empty where there is none."""
     tables = [unpack(data) for data in packed]
