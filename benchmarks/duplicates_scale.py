@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from peers.measure import run_measured
-from planted import CAPTURES, Planted, numbers_of, plant, write_shards
+from planted import CAPTURES, Planted, numbers_of, plant, represents, write_shards
 
 from pipeline.keys import read_arrow, write_arrow
 from pipeline.packing import packed_bytes
@@ -186,8 +186,7 @@ def check(planted: Planted, folder: Path) -> dict[str, Any]:
     same = has & (planted.cluster[np.maximum(found, 0)] == planted.cluster)
     everything = np.arange(planted.documents)
     of_kind = planted.kinds[planted.cluster]
-    head = np.maximum(found, 0)
-    wanted = np.where(of_kind == CAPTURES, 3, np.where(planted.variant(everything) == planted.variant(head), 1, 2))
+    wanted = np.where(of_kind == CAPTURES, 3, np.where(represents(planted), 2, 1))
     wrong_kind = has & ~stands & (kinds != wanted)
     right = same & (size == true_size) & (stands == (found == everything))
     return {

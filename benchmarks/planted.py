@@ -86,6 +86,22 @@ def plant(documents: int, shards: int, seed: int = 1) -> Planted:
     return Planted(cluster[order], member[order], kind_of, size_of, shards)
 
 
+def ranks_of(documents: npt.NDArray[np.int64]) -> U64:
+    """Rank of each document."""
+    return mix(documents.astype(np.uint64) + np.uint64(1 << 41))
+
+
+def represents(planted: Planted) -> npt.NDArray[np.bool_]:
+    """Whether each document is the preferred one of its text; captures of an address have a text each."""
+    documents = np.arange(planted.documents, dtype=np.int64)
+    text = (planted.cluster.astype(np.uint64) << np.uint64(32)) | planted.variant(documents).astype(np.uint64)
+    order = np.lexsort((ranks_of(documents), text))
+    first = np.append(True, text[order][1:] != text[order][:-1])
+    found = np.zeros(planted.documents, bool)
+    found[order[first]] = True
+    return found
+
+
 def shingles_of(base: U64, variant: U64) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int64]]:
     """Sorted shingle hashes of texts (rows x MOST, the largest value beyond their number), and their number."""
     count = (FEWEST + mix(base) % np.uint64(MOST - FEWEST + 1)).astype(np.int64)
@@ -144,7 +160,7 @@ def keys_of(planted: Planted, shard: int) -> pa.Table:
     offsets = np.concatenate([[0], np.cumsum(4 * count)]).astype(np.int32)
     sketch = values[np.arange(MOST) < count[:, None]].astype("<u4")
     bands = bands_of(base, variant, planted.documents)
-    random = mix(own)
+    random = ranks_of(documents)
     columns: dict[str, pa.Array] = {
         "reference": pa.array((np.uint64(shard) << np.uint64(32)) + np.arange(rows, dtype=np.uint64)),
         "doc_id": ids_of(documents),
