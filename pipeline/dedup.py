@@ -42,7 +42,7 @@ from pipeline.packing import gather, pack, unpack
 from pipeline.seen import file_stem, is_seen, shard_keys
 from pipeline.semantic import ROWS, FindSemanticEdges, NameSemanticEdges
 from pipeline.shuffle import BucketedShuffle, bucket_of, split_by, to_buckets, to_shards
-from pipeline.verify_pairs import EDGES_VERIFIED, TEXT
+from pipeline.verify_pairs import EDGES_VERIFIED, HALF, TEXT
 from schemas.config import DuplicatePolicy
 
 Packed = tuple[int, bytes]
@@ -150,43 +150,53 @@ class MatchEquals(beam.PTransform):  # type: ignore[misc]
 
 
 class VerifyPairs(beam.PTransform):  # type: ignore[misc]
-    """(shard number, packed PAIRS) by the shard of the left page to (that number, packed EDGES_VERIFIED).
+    """(group of the left page, packed PAIRS) to (that group, packed EDGES_VERIFIED).
 
-    `shards` are (shard number, shard name). The sketch of the left page travels once to each shard of right pages.
+    `shards` are (shard number, shard name), taken in `groups` by number (`verify_pairs.groups_of`). The sketch of the
+    left page travels once to each group of right pages.
     """
 
-    def __init__(self, folder: str, policy: DuplicatePolicy, shards: beam.PCollection) -> None:
+    def __init__(self, folder: str, policy: DuplicatePolicy, shards: beam.PCollection, groups: int) -> None:
         super().__init__()
         self.folder = folder
         self.policy = policy
         self.shards = shards
+        self.groups = groups
 
     def expand(self, pairs: beam.PCollection) -> beam.PCollection:
         """Take the left sketch along, compare with the right one."""
-        folder, similarity = self.folder, self.policy.similarity
+        folder, similarity, groups = self.folder, self.policy.similarity, self.groups
+
+        def group(shard: tuple[int, str]) -> tuple[int, tuple[int, str]]:
+            return shard[0] % groups, shard
 
         def attach(joined: Joined) -> Iterator[Packed]:
-            found = gather(joined[1]["pairs"], PAIRS)
-            if found.num_rows:
-                for name in joined[1]["shards"]:
-                    halves = verify_pairs.with_left_sketches(shard_keys(folder, name, SKETCH_COLUMNS), found)
-                    yield from ((shard, pack(half)) for shard, half in halves)
+            left, right = verify_pairs.unique_pairs(gather(joined[1]["pairs"], PAIRS))
+            if not len(left):
+                return
+            for number, name in sorted(joined[1]["shards"]):
+                begin, end = np.searchsorted(left, np.array([number, number + 1], np.uint64) << np.uint64(32))
+                if begin < end:
+                    keys = shard_keys(folder, name, SKETCH_COLUMNS)
+                    halves = verify_pairs.with_left_sketches(keys, left[begin:end], right[begin:end], groups)
+                    yield from ((other, pack(half)) for other, half in halves)
 
         def compare(joined: Joined) -> Iterator[Packed]:
-            halves = list(joined[1]["halves"])
-            if halves:
-                for name in joined[1]["shards"]:
-                    keys = shard_keys(folder, name, SKETCH_COLUMNS)
-                    for half in halves:
-                        yield from to_shards(verify_pairs.compare_pairs(keys, unpack(half), similarity), "left")
+            halves = verify_pairs.Halves(gather(joined[1]["halves"], HALF))
+            found = [EDGES_VERIFIED.empty_table()]
+            for number, name in sorted(joined[1]["shards"]) if len(halves.rights) else ():
+                keys = shard_keys(folder, name, SKETCH_COLUMNS)
+                found.append(verify_pairs.compare_pairs(keys, halves, number, similarity))
+            yield from by_group(pa.concat_tables(found), groups)
 
+        by_groups = self.shards | "GroupShards" >> beam.Map(group)
         halves = (
-            {"shards": self.shards, "pairs": pairs}
+            {"shards": by_groups, "pairs": pairs}
             | "JoinLeft" >> beam.CoGroupByKey()
             | "AttachSketches" >> beam.FlatMap(attach)
         )
         return (
-            {"shards": self.shards, "halves": halves}
+            {"shards": by_groups, "halves": halves}
             | "JoinRight" >> beam.CoGroupByKey()
             | "CompareSketches" >> beam.FlatMap(compare)
         )
@@ -225,14 +235,15 @@ class FindDuplicates(beam.PTransform):  # type: ignore[misc]
     def expand(self, shards: beam.PCollection) -> dict[str, beam.PCollection]:
         """Equals, then pairs, then edges, then components, then verdicts."""
         policy, buckets = self.policy, self.buckets
+        groups = max(buckets, verify_pairs.FEWEST_GROUPS)
         equals = shards | "MatchEquals" >> MatchEquals(self.folder, policy, buckets)
         edges = (
             equals.bands
             | "ByBand" >> BucketedShuffle(BANDS)
-            | "PairUp" >> beam.FlatMap(pair_up, policy.similarity if policy.verify else None)
+            | "PairUp" >> beam.FlatMap(pair_up, policy.similarity if policy.verify else None, groups)
         )
         if policy.verify:
-            edges = edges | "VerifyPairs" >> VerifyPairs(self.folder, policy, shards)
+            edges = edges | "VerifyPairs" >> VerifyPairs(self.folder, policy, shards, groups)
         else:
             edges = edges | "TakePairs" >> beam.MapTuple(unverified)
         if policy.semantic.enabled:
@@ -241,11 +252,12 @@ class FindDuplicates(beam.PTransform):  # type: ignore[misc]
                 | "FindSemanticEdges"
                 >> FindSemanticEdges(self.folder, policy.semantic, self.workers, self.groups, buckets)
                 | "NameSemanticEdges" >> NameSemanticEdges(self.folder, shards)
+                | "GroupSemanticEdges" >> beam.FlatMap(lambda shard: by_group(unpack(shard[1]), groups))
             )
             edges = (edges, same_meaning) | "BothKinds" >> beam.Flatten()
         matches = edges | "MatchesOf" >> beam.FlatMap(both_ends)
         if policy.keep == "oldest" and policy.verify:
-            edges = edges | "ByLeftShard" >> beam.GroupByKey() | "NearestPreferred" >> beam.Map(nearest_preferred)
+            edges = edges | "ByLeftGroup" >> beam.GroupByKey() | "NearestPreferred" >> beam.Map(nearest_preferred)
         near = (
             edges
             | "PlainEdges" >> beam.MapTuple(plain_edges)
@@ -278,32 +290,38 @@ class FindDuplicates(beam.PTransform):  # type: ignore[misc]
         }
 
 
-def pair_up(bucket: tuple[int, pa.Table], similarity: float | None) -> Iterator[Packed]:
-    """(shard of the left page, PAIRS) of the pages of a bucket; without `similarity`, enough to join them."""
+def by_group(table: pa.Table, groups: int) -> Iterator[Packed]:
+    """Rows by the group of shards of the left page."""
+    yield from split_by(table, verify_pairs.groups_of(column(table, "left"), groups))
+
+
+def pair_up(bucket: tuple[int, pa.Table], similarity: float | None, groups: int) -> Iterator[Packed]:
+    """(group of the left page, PAIRS) of the pages of a bucket; without `similarity`, enough to join them."""
     rows = bucket[1]
-    pairs = match.hub_pairs(rows) if similarity is None else match.candidate_pairs(rows, similarity)
-    yield from to_shards(pairs, "left")
+    yield from by_group(
+        match.hub_pairs(rows) if similarity is None else match.candidate_pairs(rows, similarity), groups
+    )
 
 
-def unverified(shard: int, packed: bytes) -> Packed:
+def unverified(group: int, packed: bytes) -> Packed:
     """EDGES_VERIFIED of pairs that nobody compared: their similarity and ids are null."""
     pairs = unpack(packed)
     nulls = {name: pa.nulls(pairs.num_rows, EDGES_VERIFIED.field(name).type) for name in EDGES_VERIFIED.names}
     nulls |= {"left": pairs.column("left"), "right": pairs.column("right")}
     nulls["kind"] = pa.array(np.full(pairs.num_rows, TEXT, np.uint8))
-    return shard, pack(pa.table(nulls, schema=EDGES_VERIFIED))
+    return group, pack(pa.table(nulls, schema=EDGES_VERIFIED))
 
 
-def both_ends(shard: Packed) -> Iterator[Packed]:
+def both_ends(group: Packed) -> Iterator[Packed]:
     """MATCHES by shard."""
-    edges = unpack(shard[1])
+    edges = unpack(group[1])
     verified = edges.filter(edges.column("similarity").is_valid())
     yield from to_shards(verify_pairs.matches_of(verified), "left")
 
 
-def nearest_preferred(shard: tuple[int, Iterable[bytes]]) -> Packed:
-    """The edges that a shard's pages keep where a page never ties preferred ones together."""
-    return shard[0], pack(verify_pairs.nearest_preferred(gather(shard[1], EDGES_VERIFIED)))
+def nearest_preferred(group: tuple[int, Iterable[bytes]]) -> Packed:
+    """The edges that a group's pages keep where a page never ties preferred ones together."""
+    return group[0], pack(verify_pairs.nearest_preferred(gather(group[1], EDGES_VERIFIED)))
 
 
 def plain_edges(_: int, packed: bytes) -> bytes:

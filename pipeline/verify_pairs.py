@@ -42,21 +42,37 @@ MATCHES = pa.schema([*EDGES_VERIFIED, ("is_preferred", pa.bool_())])
 BLOCK_PAIRS = 50_000
 
 
+# Groups of shards whose pairs meet, at least. The sketches of a group's candidates are in memory at once; and a shard
+# sends a table to each group, so that the number of tables does not grow with the square of the shards.
+FEWEST_GROUPS = 16
+
+
+def groups_of(references: U64, groups: int) -> U64:
+    """Group of the shard of each reference."""
+    return (references >> np.uint64(32)) % np.uint64(groups)
+
+
 def rows_of(references: U64) -> pa.Array:
     """Rows, within their shard, of references."""
     return pa.array(references & ROW)
 
 
-def with_left_sketches(keys: pa.Table, pairs: pa.Table) -> list[tuple[int, pa.Table]]:
-    """HALF by shard of the right page, for PAIRS whose left pages are all in the shard of `keys`."""
+def unique_pairs(pairs: pa.Table) -> tuple[U64, U64]:
+    """Left and right of PAIRS, sorted: a pair that shares bands of several buckets comes several times."""
     left, right = column(pairs, "left"), column(pairs, "right")
-    shard = right >> np.uint64(32)
-    order = np.lexsort((right, left, shard))
-    left, right, shard = left[order], right[order], shard[order]
-    fresh = starts_of(left) | starts_of(right)  # a pair that shares bands of several buckets comes several times
-    left, right, shard = left[fresh], right[fresh], shard[fresh]
+    order = np.lexsort((right, left))
+    left, right = left[order], right[order]
+    fresh = starts_of(left) | starts_of(right)
+    return left[fresh], right[fresh]
+
+
+def with_left_sketches(keys: pa.Table, left: U64, right: U64, groups: int) -> list[tuple[int, pa.Table]]:
+    """HALF by group of shards of the right page, for sorted pairs whose left pages are in the shard of `keys`."""
+    group = groups_of(right, groups)
+    order = np.argsort(group, kind="stable")
+    left, right, group = left[order], right[order], group[order]
     found = []
-    bounds = np.append(np.flatnonzero(starts_of(shard)), len(shard)) if len(shard) else np.zeros(1, np.int64)
+    bounds = np.append(np.flatnonzero(starts_of(group)), len(group)) if len(group) else np.zeros(1, np.int64)
     for begin, end in pairwise(bounds.tolist()):
         lefts, rights = left[begin:end], right[begin:end]
         starts = np.flatnonzero(starts_of(lefts))
@@ -65,32 +81,38 @@ def with_left_sketches(keys: pa.Table, pairs: pa.Table) -> list[tuple[int, pa.Ta
             pa.array(np.append(starts, len(rights)).astype(np.int32)), pa.array(rights, pa.uint64())
         )
         columns = [pa.array(lefts[starts]), *(pages.column(name) for name in ("doc_id", "shingles", "sketch")), lists]
-        found.append((int(shard[begin]), pa.table(columns, schema=HALF)))
+        found.append((int(group[begin]), pa.table(columns, schema=HALF)))
     return found
 
 
-def compare_pairs(keys: pa.Table, half: pa.Table, similarity: float) -> pa.Table:
-    """EDGES_VERIFIED of the pairs of HALF whose right pages are in the shard of `keys`."""
-    half = half.combine_chunks()
-    lists = half.column("rights").combine_chunks()
-    owner = np.repeat(np.arange(half.num_rows), np.asarray(pc.list_value_length(lists)))
-    rights = np.asarray(lists.flatten(), dtype=np.uint64)
+class Halves:
+    """The HALF tables of a group of shards: which row has the left page of each pair, and the right pages."""
+
+    def __init__(self, half: pa.Table) -> None:
+        self.half = half.combine_chunks()
+        lists = self.half.column("rights").combine_chunks()
+        self.owner = np.repeat(np.arange(self.half.num_rows), np.asarray(pc.list_value_length(lists)))
+        self.rights = np.asarray(lists.flatten(), dtype=np.uint64)
+        self.shards = self.rights >> np.uint64(32)
+
+
+def compare_pairs(keys: pa.Table, halves: Halves, shard: int, similarity: float) -> pa.Table:
+    """EDGES_VERIFIED of the pairs whose right pages are in the shard of `keys`, which has the number `shard`."""
+    chosen = np.flatnonzero(halves.shards == np.uint64(shard))
     found = [EDGES_VERIFIED.empty_table()]
-    for begin in range(0, len(rights), BLOCK_PAIRS):
-        part = slice(begin, begin + BLOCK_PAIRS)
-        ones = half.take(pa.array(owner[part]))
-        others = keys.select(["doc_id", "shingles", "sketch"]).take(rows_of(rights[part]))
+    for begin in range(0, len(chosen), BLOCK_PAIRS):
+        part = chosen[begin : begin + BLOCK_PAIRS]
+        rights = halves.rights[part]
+        ones = halves.half.take(pa.array(halves.owner[part]))
+        others = keys.select(["doc_id", "shingles", "sketch"]).take(rows_of(rights))
         values = compare(
-            ones.column("sketch").combine_chunks(),
-            others.column("sketch").combine_chunks(),
-            np.asarray(ones.column("shingles"), dtype=np.int32),
-            np.asarray(others.column("shingles"), dtype=np.int32),
+            ones.column("sketch"), others.column("sketch"), ones.column("shingles"), others.column("shingles")
         )
         alike = values >= np.float32(similarity)
         kept = pa.array(alike)
         columns = [
             ones.column("left").filter(kept),
-            pa.array(rights[part][alike]),
+            pa.array(rights[alike]),
             pa.array(values[alike], pa.float32()),
             pa.array(np.full(int(alike.sum()), TEXT, np.uint8)),
             ones.column("left_id").filter(kept),
