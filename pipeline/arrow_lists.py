@@ -1,4 +1,4 @@
-"""Arrow columns as one array, and list columns joined row by row."""
+"""Arrow columns as one array or as NumPy values, and list columns joined row by row."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+U64 = npt.NDArray[np.uint64]
+
+
+def column(table: pa.Table, name: str) -> U64:
+    """A uint64 column of a table as one NumPy array."""
+    return np.asarray(table.column(name).combine_chunks(), dtype=np.uint64)
 
 
 def combined(column: pa.ChunkedArray) -> pa.Array:

@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.arrow_lists import column
 from pipeline.connect import LABELS
 from pipeline.decide import VERDICTS
-from pipeline.match import OTHER_CAPTURE, OTHER_COPY, ROW, SEEN, TAKEN_DOWN, column, starts_of
+from pipeline.match import OTHER_CAPTURE, OTHER_COPY, ROW, SEEN, TAKEN_DOWN, starts_of
 
 MEMBERS = pa.schema(
     [

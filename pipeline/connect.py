@@ -23,16 +23,15 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from apache_beam.metrics import Metrics
 
+from pipeline.arrow_lists import U64, column
 from pipeline.components import checksum, contract, one_each, rounds_for, scramble, smallest_by, unscramble
 from pipeline.packing import gather, pack, unpack
 from pipeline.shuffle import BucketedShuffle, bucket_of, split_by, to_buckets
 
 _LOG = logging.getLogger(__name__)
-U64 = npt.NDArray[np.uint64]
 
 EDGES = pa.schema([("left", pa.uint64()), ("right", pa.uint64())])
 LABELS = pa.schema([("reference", pa.uint64()), ("component", pa.uint64())])
@@ -69,11 +68,6 @@ class _BucketState(NamedTuple):
     before: int
     after: int
     digest: int
-
-
-def column(table: pa.Table, name: str) -> U64:
-    """A uint64 column as one NumPy array."""
-    return np.asarray(table.column(name).combine_chunks(), dtype=np.uint64)
 
 
 def edge_table(left: U64, right: U64) -> pa.Table:

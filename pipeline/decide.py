@@ -18,9 +18,10 @@ import xxhash
 
 from detectors.quality.profiles import Profile, evaluate, profile
 from pipeline.annotate import ShardReport
+from pipeline.arrow_lists import column
 from pipeline.keys import keys_path, read_arrow, write_arrow
 from pipeline.large_clusters import FlaggedCluster
-from pipeline.match import OTHER_CAPTURE, OTHER_COPY, ROW, column, roles_path, starts_of
+from pipeline.match import OTHER_CAPTURE, OTHER_COPY, ROW, roles_path, starts_of
 from pipeline.verify_pairs import MEANING
 from schemas.config import CurateConfig, Policy
 

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import match, verify_pairs
+from pipeline.arrow_lists import column
 from pipeline.clusters import MEMBERS, choose_canonical, describe_members, unique_labels
 from pipeline.connect import EDGES, LABELS, ConnectedComponents
 from pipeline.keys import read_arrow, write_arrow
@@ -36,7 +37,6 @@ from pipeline.match import (
     REPRESENTATIVE,
     STANDING,
     TAKEN_DOWN,
-    column,
 )
 from pipeline.packing import gather, pack, unpack
 from pipeline.seen import file_stem, is_seen, shard_keys

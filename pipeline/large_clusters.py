@@ -11,9 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.arrow_lists import column
 from pipeline.cluster_split import LEVELS, Forest, Pieces, split_pieces, strongest_forest
 from pipeline.components import smallest_by
-from pipeline.connect import EDGES, LABELS, column
+from pipeline.connect import EDGES, LABELS
 from pipeline.packing import gather, pack, unpack
 from pipeline.shuffle import BucketedShuffle, split_by, to_buckets
 

@@ -17,7 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-U64 = npt.NDArray[np.uint64]
+from pipeline.arrow_lists import U64, column
+
 Bools = npt.NDArray[np.bool_]
 
 SEEN = np.uint64(1) << np.uint64(63)  # bit of references to pages of earlier runs
@@ -37,11 +38,6 @@ ROLES = pa.schema([("role", pa.int8()), ("winner", pa.uint64()), ("winner_id", p
 # Pages of a band key, in order of rank, that each page after them is paired with: the first, and those just before it.
 # Pairs of like pages share several bands, and each band is another chance.
 FIRST_PAGES, NEAREST_PAGES = 8, 8
-
-
-def column(table: pa.Table, name: str) -> U64:
-    """A uint64 column as one NumPy array."""
-    return np.asarray(table.column(name).combine_chunks(), dtype=np.uint64)
 
 
 def roles_path(folder: str | Path, name: str) -> Path:

@@ -20,8 +20,9 @@ import pyarrow as pa
 
 from detectors.machine_translation.parallel_score import ACCEPTED, compare_sketches, score_pairs
 from detectors.machine_translation.parallelism import KINDS
+from pipeline.arrow_lists import column
 from pipeline.components import contract
-from pipeline.connect import LABELS, ConnectedComponents, column, edge_table
+from pipeline.connect import LABELS, ConnectedComponents, edge_table
 from pipeline.keys import read_arrow
 from pipeline.packing import gather, pack, unpack
 from pipeline.parallel_confirm import (

@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.arrow_lists import column
 from pipeline.calls import Call, RunOnHost
 from pipeline.keys import read_arrow
-from pipeline.match import column
 from pipeline.packing import gather, pack, unpack
 from pipeline.seen import shard_keys
 from pipeline.semantic_match import (

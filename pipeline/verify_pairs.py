@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from detectors.features.sketch import compare
-from pipeline.match import ROW, SEEN, U64, column, starts_of
+from pipeline.arrow_lists import U64, column
+from pipeline.match import ROW, SEEN, starts_of
 
 # Pairs of one page of a shard with pages of another: the sketch is there once.
 HALF = pa.schema(
