@@ -149,6 +149,47 @@ class MatchEquals(beam.PTransform):  # type: ignore[misc]
         )
 
 
+class MeetAgain(beam.PTransform):  # type: ignore[misc]
+    """(group of shards, packed BANDS of crowded keys) to (group of the left page, packed PAIRS), by `match.sampled`."""
+
+    def __init__(
+        self, folder: str, policy: DuplicatePolicy, shards: beam.PCollection, groups: int, buckets: int
+    ) -> None:
+        super().__init__()
+        self.folder = folder
+        self.policy = policy
+        self.shards = shards
+        self.groups = groups
+        self.buckets = buckets
+
+    def expand(self, crowded: beam.PCollection) -> beam.PCollection:
+        """Take a sample of each page's shingles, and pair the pages that share one."""
+        folder, groups, buckets = self.folder, self.groups, self.buckets
+
+        def sample(joined: Joined) -> Iterator[Packed]:
+            rows = gather(joined[1]["crowded"], BANDS)
+            shard = column(rows, "reference") >> np.uint64(32)
+            for number, name in sorted(joined[1]["shards"]) if rows.num_rows else ():
+                mine = rows.filter(pa.array(shard == np.uint64(number)))
+                if mine.num_rows:
+                    sketches = shard_keys(folder, name, ("sketch",)).column("sketch")
+                    taken = sketches.take(verify_pairs.rows_of(column(mine, "reference")))
+                    yield from to_buckets(match.sampled(mine, taken), "key", buckets)
+
+        return (
+            {"shards": group_shards(self.shards, groups), "crowded": crowded}
+            | "JoinCrowded" >> beam.CoGroupByKey()
+            | "SampleShingles" >> beam.FlatMap(sample)
+            | "ByShingle" >> BucketedShuffle(BANDS)
+            | "PairUpAgain" >> beam.FlatMap(pair_up, self.policy.similarity, groups)
+        )
+
+
+def group_shards(shards: beam.PCollection, groups: int) -> beam.PCollection:
+    """(shard number, shard name) under the group of the shard."""
+    return shards | "GroupShards" >> beam.Map(lambda shard: (shard[0] % groups, shard))
+
+
 class VerifyPairs(beam.PTransform):  # type: ignore[misc]
     """(group of the left page, packed PAIRS) to (that group, packed EDGES_VERIFIED).
 
@@ -166,9 +207,6 @@ class VerifyPairs(beam.PTransform):  # type: ignore[misc]
     def expand(self, pairs: beam.PCollection) -> beam.PCollection:
         """Take the left sketch along, compare with the right one."""
         folder, similarity, groups = self.folder, self.policy.similarity, self.groups
-
-        def group(shard: tuple[int, str]) -> tuple[int, tuple[int, str]]:
-            return shard[0] % groups, shard
 
         def attach(joined: Joined) -> Iterator[Packed]:
             left, right = verify_pairs.unique_pairs(gather(joined[1]["pairs"], PAIRS))
@@ -189,7 +227,7 @@ class VerifyPairs(beam.PTransform):  # type: ignore[misc]
                 found.append(verify_pairs.compare_pairs(keys, halves, number, similarity))
             yield from by_group(pa.concat_tables(found), groups)
 
-        by_groups = self.shards | "GroupShards" >> beam.Map(group)
+        by_groups = group_shards(self.shards, groups)
         halves = (
             {"shards": by_groups, "pairs": pairs}
             | "JoinLeft" >> beam.CoGroupByKey()
@@ -237,15 +275,15 @@ class FindDuplicates(beam.PTransform):  # type: ignore[misc]
         policy, buckets = self.policy, self.buckets
         groups = max(buckets, verify_pairs.FEWEST_GROUPS)
         equals = shards | "MatchEquals" >> MatchEquals(self.folder, policy, buckets)
-        edges = (
-            equals.bands
-            | "ByBand" >> BucketedShuffle(BANDS)
-            | "PairUp" >> beam.FlatMap(pair_up, policy.similarity if policy.verify else None, groups)
-        )
+        bands = equals.bands | "ByBand" >> BucketedShuffle(BANDS)
         if policy.verify:
-            edges = edges | "VerifyPairs" >> VerifyPairs(self.folder, policy, shards, groups)
+            pairs = bands | "PairUp" >> beam.FlatMap(pair_up, policy.similarity, groups)
+            crowded = bands | "Crowded" >> beam.FlatMap(crowded_by_group, groups)
+            more = crowded | "MeetAgain" >> MeetAgain(self.folder, policy, shards, groups, buckets)
+            both = (pairs, more) | "AllPairs" >> beam.Flatten()
+            edges = both | "VerifyPairs" >> VerifyPairs(self.folder, policy, shards, groups)
         else:
-            edges = edges | "TakePairs" >> beam.MapTuple(unverified)
+            edges = bands | "JoinUp" >> beam.FlatMap(join_up, groups) | "TakePairs" >> beam.MapTuple(unverified)
         if policy.semantic.enabled:
             same_meaning = (
                 {"shards": shards, "rows": equals.texts}
@@ -295,12 +333,20 @@ def by_group(table: pa.Table, groups: int) -> Iterator[Packed]:
     yield from split_by(table, verify_pairs.groups_of(column(table, "left"), groups))
 
 
-def pair_up(bucket: tuple[int, pa.Table], similarity: float | None, groups: int) -> Iterator[Packed]:
-    """(group of the left page, PAIRS) of the pages of a bucket; without `similarity`, enough to join them."""
-    rows = bucket[1]
-    yield from by_group(
-        match.hub_pairs(rows) if similarity is None else match.candidate_pairs(rows, similarity), groups
-    )
+def pair_up(bucket: tuple[int, pa.Table], similarity: float, groups: int) -> Iterator[Packed]:
+    """(group of the left page, PAIRS) of the pages of a bucket."""
+    yield from by_group(match.candidate_pairs(bucket[1], similarity), groups)
+
+
+def join_up(bucket: tuple[int, pa.Table], groups: int) -> Iterator[Packed]:
+    """(group of the left page, PAIRS) of the pages of a bucket, enough to join them."""
+    yield from by_group(match.hub_pairs(bucket[1]), groups)
+
+
+def crowded_by_group(bucket: tuple[int, pa.Table], groups: int) -> Iterator[Packed]:
+    """BANDS of crowded keys by the group of the page."""
+    rows = match.crowded(bucket[1])
+    yield from split_by(rows, verify_pairs.groups_of(column(rows, "reference"), groups))
 
 
 def unverified(group: int, packed: bytes) -> Packed:

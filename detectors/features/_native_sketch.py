@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import float32, int64, njit, types, uint8, void
+from numba import float32, int64, njit, types, uint8, uint64, void
 
 READ_ONLY_BYTES = types.Array(uint8, 1, "C", readonly=True)  # Arrow's buffers, of writable ones too
+READ_ONLY_UINT64 = types.Array(uint64, 1, "C", readonly=True)
 READ_ONLY_INT64 = types.Array(int64, 1, "C", readonly=True)
 
 FEW = 48  # values up to which insertion beats four passes over 256 counts
@@ -119,3 +120,23 @@ def compare(
             either += 1
             j += 4
         out[row] = both / either
+
+
+@njit(void(READ_ONLY_BYTES, READ_ONLY_INT64, READ_ONLY_UINT64, int64, uint64[:, ::1], int64[::1]), cache=True)
+def sample(sketches: Any, offset: Any, keys: Any, size: Any, out: Any, counts: Any) -> None:
+    """The `size` smallest of the values of each sketch mixed with its key (splitmix64), and how many there are."""
+    most = 0
+    for row in range(len(keys)):
+        most = max(most, (offset[row + 1] - offset[row]) >> 2)
+    mixed = np.empty(most, np.uint64)
+    for row in range(len(keys)):
+        n = (offset[row + 1] - offset[row]) >> 2
+        for at in range(n):
+            v = np.uint64(read_value(sketches, offset[row] + 4 * at)) * np.uint64(0x9E3779B97F4A7C15) ^ keys[row]
+            v = (v ^ (v >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            v = (v ^ (v >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            mixed[at] = v ^ (v >> np.uint64(31))
+        chosen = np.sort(mixed[:n])
+        counts[row] = min(n, size)
+        for at in range(counts[row]):
+            out[row, at] = chosen[at]

@@ -52,6 +52,20 @@ def compare(
     return out
 
 
+def sample_keys(sketches: pa.Array, keys: npt.NDArray[np.uint64], size: int) -> tuple[npt.NDArray[np.uint64], Int64]:
+    """For each sketch, up to `size` of its values, chosen and hashed by its key; all in one array, and the numbers.
+
+    Texts that are compared under one key choose alike: their samples share a value with the probability that a shingle
+    of both is in both samples.
+    """
+    from detectors.features import _native_sketch
+
+    out = np.empty((len(keys), size), np.uint64)
+    counts = np.zeros(len(keys), np.int64)
+    _native_sketch.sample(*_buffers(sketches), np.ascontiguousarray(keys, np.uint64), size, out, counts)
+    return out[np.arange(size) < counts[:, None]], counts
+
+
 def standard_error(jaccard: float, size: int) -> float:
     """Largest standard error of a similarity by sketches of `size`; none up to as many shingles in both texts.
 
