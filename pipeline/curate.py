@@ -34,7 +34,7 @@ from pipeline.seen import SeenFile
 from pipeline.stage import split_name, stage_split
 from pipeline.standards import Standards
 from pipeline.verify_pairs import MATCHES
-from pipeline.write import Piece, file_counts, file_path, group_schema, write_file, write_pieces
+from pipeline.write import ALWAYS, Piece, file_counts, file_path, group_schema, write_file, write_pieces
 from schemas.config import ConfigError, CurateConfig
 from schemas.manifest import FileEntry, SourceAccount
 
@@ -118,7 +118,7 @@ class CuratePlan:
 
     @property
     def buckets(self) -> int:
-        """Buckets of a shuffle, by the size of the input alone."""
+        """Buckets of a shuffle, by the size of the input and of what was seen."""
         return max(1, -(-self.input_bytes // BUCKET_BYTES))
 
 
@@ -150,8 +150,7 @@ def build_pipeline(pipeline: beam.Pipeline, splits: Sequence[Split], plan: Curat
         )
 
     def always(_: None, counts: dict[str, int]) -> Iterator[tuple[str, list[Piece]]]:
-        # Queries over dropped/*.parquet and failures/*.parquet must work where nothing was dropped or failed.
-        for group in ("dropped/part", "failures/part"):
+        for group in ALWAYS:
             yield from ((file_path(group, number, counts[group]), []) for number in range(counts[group]))
 
     def by_target(result: tuple[int, list[Piece]]) -> Iterator[tuple[str, list[Piece]]]:

@@ -63,8 +63,10 @@ PAIRS = pa.schema(
         pa.field("matched", pa.string(), nullable=False),
         pa.field("matched_run", pa.string()),
         pa.field("similarity", pa.float32(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),  # text: Jaccard of shingles; meaning: cosine of embeddings
     ]
 )
+KINDS = pa.array(["text", "meaning"])
 POLICY_COLUMNS = ("language", "language_score", "quality", "rights", "words")
 
 
@@ -190,13 +192,18 @@ def published_pairs(matches: pa.Table, doc_ids: pa.ChunkedArray, roles: pa.Table
     copies = copies.filter(is_copy)
     winner_runs = [runs.get(int(shard)) for shard in column(copies, "winner") >> np.uint64(32)]
     ones = pa.array(np.ones(copies.num_rows, np.float32))
-    equal = pa.table([copies.column("a"), copies.column("b"), pa.array(winner_runs, pa.string()), ones], schema=PAIRS)
+    texts = pa.array(["text"] * copies.num_rows, pa.string())
+    columns = [copies.column("a"), copies.column("b"), pa.array(winner_runs, pa.string()), ones, texts]
+    equal = pa.table(columns, schema=PAIRS)
     right = column(matches, "right")
     run = [runs.get(int(shard)) for shard in right >> np.uint64(32)]
-    first = np.asarray(pc.less(matches.column("left_id"), matches.column("right_id")), dtype=bool)
+    one, other = matches.column("left_id"), matches.column("right_id")
+    first = np.asarray(pc.less(one, other), dtype=bool)
+    first |= np.asarray(pc.equal(one, other), dtype=bool) & (column(matches, "left") < right)
     mine = pa.array(first | np.array([name is not None for name in run], bool))
     columns = [matches.column("left_id"), matches.column("right_id"), pa.array(run, pa.string())]
-    return pa.concat_tables([equal, pa.table([*columns, matches.column("similarity")], schema=PAIRS).filter(mine)])
+    columns += [matches.column("similarity"), KINDS.take(matches.column("kind"))]
+    return pa.concat_tables([equal, pa.table(columns, schema=PAIRS).filter(mine)])
 
 
 def describe_flagged(cluster: FlaggedCluster, keys: pa.Table) -> dict[str, Any]:
@@ -272,8 +279,7 @@ def decide_shard(
     )
     group_bytes["index/part"] += ROW_OVERHEAD["index"] * keys.num_rows
     pairs = published_pairs(matches, keys.column("doc_id"), roles, runs)
-    if pairs.num_rows:
-        group_bytes["index/pairs"] += PAIR_BYTES * pairs.num_rows
+    group_bytes["index/pairs"] += PAIR_BYTES * pairs.num_rows
     write_arrow(pairs_path(folder, report.name), pairs)
     write_arrow(decisions_path(folder, report.name), pa.table(rows, schema=DECISIONS))
     return ShardDecision(

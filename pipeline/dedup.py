@@ -59,10 +59,20 @@ def standing_captures(name: str, keys: pa.Table, policy: DuplicatePolicy) -> tup
     roles = match.initial_roles(keys)
     takes_part = (roles != OUT) & policy.url
     if is_seen(name):
-        # An earlier capture stands where the oldest does. Where the newest does, its text alone says whether the later
-        # capture is new.
-        takes_part &= (roles == TAKEN_DOWN) | ((roles != OTHER_CAPTURE) & (policy.keep_capture == "oldest"))
-    return match.compete(match.standing(keys, takes_part, "url_key", "capture_rank"))
+        takes_part &= roles != OTHER_CAPTURE
+        gone = pa.array(roles == TAKEN_DOWN)  # stands for its address whatever the time
+        ranks = pc.if_else(gone, pa.scalar(0, pa.uint64()), keys.column("capture_rank"))
+        keys = keys.set_column(keys.schema.get_field_index("capture_rank"), "capture_rank", ranks)
+    return compete_captures(match.standing(keys, takes_part, "url_key", "capture_rank"), policy)
+
+
+def compete_captures(rows: pa.Table, policy: DuplicatePolicy) -> tuple[pa.Table, pa.Table]:
+    """STANDING and LOSERS among captures.
+
+    Where the oldest capture stands, that of an earlier run does. Where the newest stands, a newer capture of this run
+    is kept beside the published one, if its text is new, and an older one is not.
+    """
+    return match.compete(rows, by_rank=policy.keep_capture == "newest")
 
 
 def standing_texts(keys: pa.Table, captures: pa.Table, policy: DuplicatePolicy) -> tuple[pa.Table, pa.Table]:
@@ -91,13 +101,16 @@ class MatchEquals(beam.PTransform):  # type: ignore[misc]
         folder, policy, buckets = self.folder, self.policy, self.buckets
 
         def equal_keys(name: str) -> pa.Table:
-            return shard_keys(folder, name, EQUAL_COLUMNS)
+            return shard_keys(folder, name, EQUAL_COLUMNS, policy.keep_capture)
 
         def read_captures(shard: tuple[int, str]) -> Iterator[Packed]:
             rows, _ = standing_captures(shard[1], equal_keys(shard[1]), policy)
             yield from to_buckets(rows, "key", buckets)
 
-        def lose(bucket: tuple[int, pa.Table]) -> Iterator[Packed]:
+        def lose_captures(bucket: tuple[int, pa.Table]) -> Iterator[Packed]:
+            yield from to_shards(compete_captures(bucket[1], policy)[1])
+
+        def lose_texts(bucket: tuple[int, pa.Table]) -> Iterator[Packed]:
             yield from to_shards(match.compete(bucket[1])[1])
 
         def captures_of(name: str, keys: pa.Table, joined: Joined) -> pa.Table:
@@ -133,14 +146,14 @@ class MatchEquals(beam.PTransform):  # type: ignore[misc]
             shards
             | "ReadCaptures" >> beam.FlatMap(read_captures)
             | "ByAddress" >> BucketedShuffle(STANDING)
-            | "LosingCaptures" >> beam.FlatMap(lose)
+            | "LosingCaptures" >> beam.FlatMap(lose_captures)
         )
         texts = (
             {"shards": shards, "captures": captures}
             | "JoinCaptures" >> beam.CoGroupByKey()
             | "ReadTexts" >> beam.FlatMap(read_texts)
             | "ByText" >> BucketedShuffle(STANDING)
-            | "LosingTexts" >> beam.FlatMap(lose)
+            | "LosingTexts" >> beam.FlatMap(lose_texts)
         )
         return (
             {"shards": shards, "captures": captures, "texts": texts}

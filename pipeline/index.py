@@ -19,7 +19,7 @@ INDEX_VERSION = 2  # 1, without index.json, kept no sketches
 
 @dataclass(frozen=True, slots=True)
 class RunIndex:
-    """The index of a finished run; `run` is its name, 16 hex digits of its configuration and inputs."""
+    """The index of a finished run; `run` is its name, 16 hex digits of its configuration, inputs and index."""
 
     path: Path
     run: str
@@ -36,11 +36,17 @@ class RunIndex:
         return self.files if self.taken_down is None else (*self.files, self.taken_down)
 
 
-def index_json(manifest: Mapping[str, Any], parameters: Mapping[str, Any], documents: int, seen: Sequence[str]) -> str:
-    """The content of index/index.json for a run of this manifest."""
+def index_json(
+    manifest: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    documents: int,
+    seen: Sequence[str],
+    digests: Sequence[str] = (),
+) -> str:
+    """The content of index/index.json for a run of this manifest, whose index files have these `digests`."""
     values = {
         "version": INDEX_VERSION,
-        "run": digest_of([manifest["config_fingerprint"], manifest["inputs_fingerprint"]]),
+        "run": digest_of([manifest["config_fingerprint"], manifest["inputs_fingerprint"], sorted(digests)]),
         "parameters": dict(parameters),
         "documents": documents,
         "seen": list(seen),

@@ -47,6 +47,7 @@ LARGEST_SPLIT = 64 << 20
 SMALLEST_SPLIT = 1 << 20
 SPLITS_PER_WORKER = 16  # enough that the last splits end together
 FAILURES_ALWAYS_ALLOWED = 10
+SEEN_BYTES = 20_000  # of input that a page of an earlier run counts for, where the number of buckets is chosen
 
 
 def default_split_size(input_bytes: int, workers: int) -> int:
@@ -238,7 +239,7 @@ def _run(
             quality_signals=tuple(annotator.quality_signals),
             models=annotator.text_models(),
             standards=read_standards(config, annotator.text_models()),
-            input_bytes=total,
+            input_bytes=total + SEEN_BYTES * sum(index.documents for index in seen),
             workers=workers,
             groups=1 if is_local else max(1, len(splits)),
             seen=seen_files(seen),
@@ -297,8 +298,9 @@ def _publish(
         flagged_clusters=summary["flagged"],
     )
     parameters = index_parameters(annotator)
-    documents = sum(entry.rows for entry in entries if entry.path.startswith("index/part-"))
-    index = index_json(manifest, parameters, documents, [one.run for one in seen])
+    parts = [entry for entry in entries if entry.path.startswith("index/part-")]
+    documents, digests = sum(entry.rows for entry in parts), [entry.sha256 for entry in parts]
+    index = index_json(manifest, parameters, documents, [one.run for one in seen], digests)
     entries.append(publish_text(run.path, INDEX_FILE, index))
     if summary["controls"]:
         entries.append(publish_text(run.path, CONTROLS, summary["controls"]))

@@ -73,26 +73,26 @@ def content_key(hashes: pa.ChunkedArray) -> pa.Array:
     return pa.array([value and int.from_bytes(value[:8], "little") for value in hashes.to_pylist()], pa.uint64())
 
 
-def _times(table: pa.Table) -> npt.NDArray[np.int64]:
-    """Capture times in seconds since the epoch; unknown is -1."""
-    seconds = pc.cast(table.column("fetched_at"), pa.int64())
-    return np.asarray(pc.fill_null(pc.divide(seconds, 1_000_000), -1))
-
-
-CEILING = np.int64(2**32 - 1)
+# A rank has 43 bits of preference (milliseconds of 278 years, or bytes) and 21 of the document's hash: pages of one
+# millisecond are in an order that does not depend on that of the input.
+HASH_BITS = np.uint64(21)
+CEILING = np.int64((1 << 43) - 1)
+EPOCH_MILLISECONDS = np.int64(-5_364_662_400_000)  # 1800-01-01
 
 
 def _ranks(value: npt.NDArray[np.int64], hashes: U64) -> U64:
-    """Order of preference in the upper half, the document id's hash in the lower; smallest is kept."""
-    ranks: U64 = (value.astype(np.uint64) << np.uint64(32)) | (hashes & np.uint64(0xFFFFFFFF))
+    """Order of preference in the upper bits, of the document id's hash in the lower; smallest is kept."""
+    ranks: U64 = (value.astype(np.uint64) << HASH_BITS) | (hashes >> (np.uint64(64) - HASH_BITS))
     return ranks
 
 
 def time_ranks(table: pa.Table, keep: str, hashes: U64) -> U64:
     """Ranks by capture time, `newest` or `oldest` first; an unknown time is neither, and comes last."""
-    times = _times(table)
-    known = np.clip(times, 0, CEILING - 1)
-    return _ranks(np.where(times < 0, CEILING, CEILING - 1 - known if keep == "newest" else known), hashes)
+    times = pc.cast(table.column("fetched_at"), pa.int64())
+    unknown = np.asarray(times.is_null())
+    milliseconds = np.asarray(pc.fill_null(times, 0)) // 1000 - EPOCH_MILLISECONDS
+    known = np.clip(milliseconds, 0, CEILING - 1)
+    return _ranks(np.where(unknown, CEILING, CEILING - 1 - known if keep == "newest" else known), hashes)
 
 
 def ranks(policy: DuplicatePolicy, table: pa.Table, hashes: U64) -> U64:

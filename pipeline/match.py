@@ -68,16 +68,25 @@ def standing(keys: pa.Table, takes_part: Bools, key: str, rank: str) -> pa.Table
     return pa.table([rows.column(name) for name in (key, rank, "reference", "doc_id")], schema=STANDING)
 
 
-def compete(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """STANDING with the first of every key by preference, and LOSERS of the others."""
-    order = by_preference(rows, column(rows, "key"))
+def compete(rows: pa.Table, by_rank: bool = False) -> tuple[pa.Table, pa.Table]:
+    """STANDING with the first of every key by preference, and LOSERS of the others.
+
+    With `by_rank`, pages of earlier runs are preferred at equal ranks only. A later page may then stand in their place,
+    which makes it no loser of theirs, nor them of it: they are published already.
+    """
+    reference = column(rows, "reference")
+    if by_rank:
+        order = np.lexsort((reference, reference < SEEN, column(rows, "rank"), column(rows, "key")))
+    else:
+        order = by_preference(rows, column(rows, "key"))
     key = column(rows, "key")[order]
     first = starts_of(key)
     starts = np.flatnonzero(first)
-    head = np.repeat(order[starts], np.diff(np.append(starts, len(key))))[~first]
-    reference = column(rows, "reference")
+    head = np.repeat(order[starts], np.diff(np.append(starts, len(key))))
+    loses = ~first & ((reference[order] < SEEN) | (not by_rank))
+    head = head[loses]
     winner_ids = rows.column("doc_id").take(pa.array(head)).combine_chunks()
-    losers = pa.table([reference[order[~first]], reference[head], winner_ids], schema=LOSERS)
+    losers = pa.table([reference[order[loses]], reference[head], winner_ids], schema=LOSERS)
     return rows.take(pa.array(order[starts])), losers
 
 

@@ -57,8 +57,11 @@ def file_stem(name: str) -> str:
     return f"seen-{parse_name(name)[0]}" if is_seen(name) else name
 
 
-def shard_keys(folder: str, name: str, columns: Sequence[str]) -> pa.Table:
-    """Columns of the KEYS of a shard; of one of an earlier run also `role`, `cluster_id` and `cluster_run`."""
+def shard_keys(folder: str, name: str, columns: Sequence[str], keep_capture: str = "oldest") -> pa.Table:
+    """Columns of the KEYS of a shard; of one of an earlier run also `role`, `cluster_id` and `cluster_run`.
+
+    `capture_rank` of an earlier run is by `keep_capture`; its other ranks are by time, the oldest first.
+    """
     if not is_seen(name):
         table = read_arrow(keys_path(folder, name))
         return table.select([column for column in columns if column in table.schema.names])
@@ -69,7 +72,8 @@ def shard_keys(folder: str, name: str, columns: Sequence[str]) -> pa.Table:
     made: dict[str, pa.Array | pa.ChunkedArray] = {}
     for column in columns:
         if column in ("rank", "capture_rank"):
-            made[column] = pa.array(time_ranks(table, "oldest", document_hashes(table.column("doc_id"))))
+            keep = keep_capture if column == "capture_rank" else "oldest"
+            made[column] = pa.array(time_ranks(table, keep, document_hashes(table.column("doc_id"))))
         elif column == "reference":
             made[column] = pa.array((np.uint64(number) << np.uint64(32)) + np.arange(rows, dtype=np.uint64))
         elif column == "content_key":

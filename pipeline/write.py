@@ -33,6 +33,8 @@ from schemas.manifest import FileEntry, sha256_of
 
 # Uncompressed bytes of a row group; readers hold one in memory.
 ROW_GROUP_BYTES = 16 << 20
+# Groups of which a run has a file in any case: queries over them must work where there is nothing.
+ALWAYS = ("dropped/part", "failures/part", "index/part", "index/pairs")
 LOW_CARDINALITY = (
     "source_file", "language", "provenance_label", "cluster_size", "split", "reason", "unit", "stage", "code",
     "media_type", "status",
@@ -73,7 +75,7 @@ def group_schema(group: str, quality_signals: tuple[str, ...]) -> pa.Schema:
 def file_counts(group_bytes: Mapping[str, int], file_bytes: int) -> dict[str, int]:
     """Files of each group: as many as keep each near `file_bytes`, at least one."""
     counts = {group: max(1, round(size / file_bytes)) for group, size in group_bytes.items()}
-    for always in ("dropped/part", "failures/part"):
+    for always in ALWAYS:
         counts.setdefault(always, 1)
     return counts
 

@@ -178,7 +178,7 @@ class LinePolicy(_Model):
 class SubstringPolicy(_Model):
     """Repeated runs of words, which are cut from all pages but one."""
 
-    words: int = Field(0, ge=0, description="shortest run of words that is cut; 0 switches it off, 50 is usual")
+    words: int = Field(0, ge=0, le=512, description="shortest run of words that is cut; 0 switches it off, 50 is usual")
 
 
 class DuplicatePolicy(_Model):

@@ -146,7 +146,11 @@ DROPPED = pa.schema(
         _field("duplicate_run", pa.string(), "earlier run that kept it; null for this one"),
         _field("matched", pa.string(), "doc_id of the most similar page that it was compared with"),
         _field("matched_run", pa.string(), "earlier run of `matched`; null for this one"),
-        _field("similarity", pa.float32(), "verified Jaccard similarity to `matched`; null where none was verified"),
+        _field(
+            "similarity",
+            pa.float32(),
+            "verified similarity to `matched`: Jaccard of shingles, or cosine of meanings (semantic_duplicate)",
+        ),
         _field("cluster_id", pa.string(), "cluster of duplicates, where the page belongs to one"),
         _field("language", pa.string(), "as in data, where the page was scored"),
         _field("language_score", pa.float32(), "as in data"),
