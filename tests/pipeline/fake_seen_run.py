@@ -110,7 +110,7 @@ def make_run(
             }
         )  # fmt: skip
     found = [
-        {"doc_id": doc_id(one), "matched": doc_id(other), "matched_run": run, "similarity": similarity}
+        {"doc_id": doc_id(one), "matched": doc_id(other), "matched_run": run, "similarity": similarity, "kind": "text"}
         for one, other, run, similarity in pairs
     ]
     for row in failures:
