@@ -14,6 +14,7 @@ from pipeline.runs import JOURNAL, RunError
 INDEX_FILE = "index/index.json"
 # Pages that were taken down, with what recognises them: columns of an index file, and nothing of their text.
 TAKEN_DOWN_FILE = "index/taken-down.parquet"
+TAKEN_DOWN_REASON = "taken_down"  # of these, and of the pages that were dropped as their copies
 INDEX_VERSION = 2  # 1, without index.json, kept no sketches
 
 
