@@ -156,7 +156,12 @@ def test_indexes_that_cannot_be_asked(runs: list[Path], tmp_path: Path) -> None:
         read_index(root)
     (root / INDEX_FILE).write_text(stored)
     part = next((root / "index").glob("part-*"))
-    part.write_bytes(part.read_bytes()[:-1])
+    data = part.read_bytes()
+    for at in (4, len(data) // 2, len(data) - 20):  # of the same size, in data and footer
+        part.write_bytes(data[:at] + bytes(255 - byte for byte in data[at : at + 9]) + data[at + 9 :])
+        with pytest.raises(RunError, match=f"{part} has another sha256 .*headwater verify {root}`"):
+            read_index(root)
+    part.write_bytes(data[:-1])
     with pytest.raises(RunError, match="another size"):
         read_index(root)
     part.unlink()
