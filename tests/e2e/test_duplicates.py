@@ -220,6 +220,11 @@ def test_after_a_take_down_a_later_run_names_no_page_that_is_gone(tmp_path: Path
     assert dropped["live"]["reason"] == "exact_duplicate"
     published = {row["doc_id"] for run in ("run1", "run2") for row in read(tmp_path / run, "data")}
     assert dropped["live"]["duplicate_of"] in published
+    # A finished run is still the same one after a take-down in a run that it saw.
+    (tmp_path / "ids").write_text(next(row["doc_id"] for row in read(tmp_path / "run1", "data")))
+    headwater("seen", "remove", tmp_path / "run1", "--ids", tmp_path / "ids")
+    done = headwater("curate", second, "--output", tmp_path / "run2", *options, *seen)
+    assert "is finished already" in done.stderr
     for run in ("run1", "run2", "run3"):
         headwater("verify", tmp_path / run)
         rows = [row for path in (tmp_path / run / "index").glob("pairs-*") for row in pq.read_table(path).to_pylist()]
