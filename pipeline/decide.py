@@ -19,6 +19,7 @@ import xxhash
 from detectors.quality.profiles import Profile, evaluate, profile
 from pipeline.annotate import ShardReport
 from pipeline.arrow_lists import column
+from pipeline.index import TAKEN_DOWN_REASON
 from pipeline.keys import keys_path, read_arrow, write_arrow
 from pipeline.large_clusters import FlaggedCluster
 from pipeline.match import OTHER_CAPTURE, OTHER_COPY, ROW, roles_path, starts_of
@@ -36,7 +37,7 @@ VERDICTS = pa.schema(
         ("canonical_run", pa.string()),  # earlier run that published it; null for this one
         ("is_canonical", pa.bool_()),
         ("size", pa.int32()),
-        ("kind", pa.string()),  # url_duplicate, exact_duplicate, near_duplicate
+        ("kind", pa.string()),  # url_duplicate, exact_duplicate, near_duplicate, taken_down
     ]
 )
 DECISIONS = pa.schema(
@@ -238,6 +239,7 @@ def decide_shard(
     dropped: dict[str, Counter[str]] = {}
     group_bytes: Counter[str] = Counter()
     clusters: Counter[str] = Counter()
+    taken_down: list[str] = []
     columns = [keys.column(name).to_pylist() for name in ("doc_id", "source_file", "reason", "label", "row_bytes")]
     columns += [roles.column(name).to_pylist() for name in roles.schema.names]
     for row, (doc_id, source, reason, label, size, role, winner, winner_id) in enumerate(zip(*columns, strict=True)):
@@ -245,7 +247,10 @@ def decide_shard(
         duplicate_of = duplicate_run = matched = matched_run = similarity = None
         cluster_id = verdict["canonical"] if verdict else doc_id
         cluster_size = verdict["size"] if verdict else 1
-        if verdict and not verdict["is_canonical"]:
+        if verdict and verdict["kind"] == TAKEN_DOWN_REASON:  # what it is a copy of is nowhere any more
+            reason, cluster_id, cluster_size = TAKEN_DOWN_REASON, doc_id, 1
+            taken_down.append(doc_id)
+        elif verdict and not verdict["is_canonical"]:
             reason, duplicate_of, duplicate_run = verdict["kind"], verdict["canonical"], verdict["canonical_run"]
             if role in (OTHER_CAPTURE, OTHER_COPY):
                 matched, matched_run = winner_id, runs.get(winner >> 32)
@@ -279,6 +284,8 @@ def decide_shard(
     )
     group_bytes["index/part"] += ROW_OVERHEAD["index"] * keys.num_rows
     pairs = published_pairs(matches, keys.column("doc_id"), roles, runs)
+    down = pc.is_in(pairs.column("doc_id"), pa.array(taken_down, pa.string()))
+    pairs = pairs.filter(pc.invert(pc.and_(down, pc.is_valid(pairs.column("matched_run")))))
     group_bytes["index/pairs"] += PAIR_BYTES * pairs.num_rows
     write_arrow(pairs_path(folder, report.name), pairs)
     write_arrow(decisions_path(folder, report.name), pa.table(rows, schema=DECISIONS))

@@ -51,7 +51,7 @@ Joined = tuple[int, dict[str, Iterable[Any]]]
 EQUAL_COLUMNS = ("reference", "doc_id", "reason", "role", "rank", "capture_rank", "url_key", "content_key")
 BAND_COLUMNS = ("reference", "rank", "bands", "shingles")
 SKETCH_COLUMNS = ("doc_id", "shingles", "sketch")
-MEMBER_COLUMNS = ("rank", "doc_id", "cluster_id", "cluster_run")
+MEMBER_COLUMNS = ("rank", "doc_id", "cluster_id", "cluster_run", "taken_down")
 
 
 def standing_captures(name: str, keys: pa.Table, policy: DuplicatePolicy) -> tuple[pa.Table, pa.Table]:

@@ -10,10 +10,12 @@ from typing import Any
 
 from detectors.api import digest_of
 from pipeline.runs import JOURNAL, RunError
+from schemas.manifest import sha256_of
 
 INDEX_FILE = "index/index.json"
 # Pages that were taken down, with what recognises them: columns of an index file, and nothing of their text.
 TAKEN_DOWN_FILE = "index/taken-down.parquet"
+TAKEN_DOWN_REASON = "taken_down"  # of these, and of the pages that were dropped as their copies
 INDEX_VERSION = 2  # 1, without index.json, kept no sketches
 
 
@@ -87,6 +89,14 @@ def check_whole(root: Path) -> None:
         )
 
 
+def _damage(root: Path, entry: Mapping[str, Any]) -> str | None:
+    """What is other about a file than run.json says. It is read in full, so that no worker meets damage later."""
+    path = root / entry["path"]
+    if path.stat().st_size != entry["bytes"]:
+        return f"{path} has another size"
+    return None if sha256_of(path) == entry["sha256"] else f"{path} has another sha256"
+
+
 def read_index(folder: str | Path) -> RunIndex:
     """The index of a finished run.
 
@@ -113,11 +123,11 @@ def read_index(folder: str | Path) -> RunIndex:
             tuple(root / entry["path"] for entry in entries if entry["path"] != TAKEN_DOWN_FILE),
             next((root / entry["path"] for entry in entries if entry["path"] == TAKEN_DOWN_FILE), None),
         )
-        damaged = [e["path"] for e in entries if (root / e["path"]).stat().st_size != e["bytes"]]
+        damage = next((found for entry in entries if (found := _damage(root, entry))), None)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{root}: its index is damaged ({error}); `headwater verify {root}` says more") from None
-    if damaged:
-        raise RunError(f"{root}: {damaged[0]} has another size than run.json says; `headwater verify {root}` says more")
+    if damage:
+        raise RunError(f"{damage} than run.json says; `headwater verify {root}` says more")
     return index
 
 

@@ -80,7 +80,8 @@ def curate_job(
     annotator = prepare_annotator(config)
     seen = open_seen(config, annotator)
     run = RunFolder(output)  # touched only when inputs and configuration are known to be usable
-    bound = [*named, *((f"run:{index.run}", index.documents) for index in seen)]
+    # Runs by their names alone: a take-down changes their number of documents.
+    bound = [*named, *((f"run:{index.run}", 0) for index in seen)]
     split_size = run.open(config, bound, split_size)
     try:
         if run.is_finished():

@@ -14,7 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.index import TAKEN_DOWN_REASON
 from pipeline.keys import content_key, document_hashes, keys_path, read_arrow, time_ranks
+from pipeline.match import TAKEN_DOWN
 
 FIRST_SEEN_SHARD = 1 << 31  # numbers of the shards of earlier runs begin here: the top bit of their references
 
@@ -23,7 +25,7 @@ _STORED = {
     "capture_rank": ("doc_id", "fetched_at"),
     "content_key": ("content_hash",),
     "reference": (),
-    "cluster_run": ("cluster_run",),
+    "taken_down": ("role", "reason"),
 }
 
 
@@ -58,7 +60,7 @@ def file_stem(name: str) -> str:
 
 
 def shard_keys(folder: str, name: str, columns: Sequence[str], keep_capture: str = "oldest") -> pa.Table:
-    """Columns of the KEYS of a shard; of one of an earlier run also `role`, `cluster_id` and `cluster_run`.
+    """Columns of the KEYS of a shard; of an earlier run also `role`, `cluster_id`, `cluster_run` and `taken_down`.
 
     `capture_rank` of an earlier run is by `keep_capture`; its other ranks are by time, the oldest first.
     """
@@ -80,6 +82,9 @@ def shard_keys(folder: str, name: str, columns: Sequence[str], keep_capture: str
             made[column] = content_key(table.column("content_hash"))
         elif column == "cluster_run":
             made[column] = pc.fill_null(table.column(column), run)
+        elif column == "taken_down":  # the page itself, or what it was a copy of
+            copies = pc.equal(pc.fill_null(table.column("reason"), ""), TAKEN_DOWN_REASON)
+            made[column] = pc.or_(copies, pc.equal(table.column("role"), TAKEN_DOWN))
         else:
             made[column] = table.column(column)
     return pa.table(made)

@@ -5,7 +5,7 @@ An index is read a row group at a time, and sketches only where a band is shared
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from pipeline.parquet_rows import matching_groups
 from pipeline.runs import RunError
 from schemas.config import CurateConfig, DuplicatePolicy
 
+BLOCK_PAIRS = 50_000  # that are compared at once: two sketches of a kilobyte each
 U64 = npt.NDArray[np.uint64]
 DETECTORS = ("language", "duplicates")  # shingles may depend on the language
 _LIGHT = (
@@ -155,17 +156,43 @@ def find_matches(index: RunIndex, queries: Sequence[Query], policy: DuplicatePol
                 sketches = None
                 if near:
                     sketches = file.read_row_group(group, columns=["sketch"]).column(0).take(pa.array(rows))
-                yield from _verified(index, table, sketches, queries, policy.similarity)
+                yield from _verified(index, table, sketches, asked, policy.similarity)
+
+
+def _places(values: Iterable[Any]) -> dict[Any, list[int]]:
+    """Where each value stands, without nulls."""
+    places: dict[Any, list[int]] = {}
+    for place, value in enumerate(values):
+        if value is not None:
+            places.setdefault(value, []).append(place)
+    return places
+
+
+def _bands(table: pa.Table) -> tuple[U64, npt.NDArray[np.int64]]:
+    """All bands of an index table, and the row of each."""
+    bands = table.column("bands")
+    owner = np.repeat(np.arange(table.num_rows), np.asarray(pc.fill_null(pc.binary_length(bands), 0)) // 8)
+    return np.frombuffer(b"".join(pc.fill_null(bands, b"").to_pylist()), "<u8"), owner
 
 
 class _Asked:
-    """The keys of all queries, to find candidate rows at once."""
+    """The keys of all queries, so that a row finds those that it shares one with, however many there are."""
 
     def __init__(self, queries: Sequence[Query]) -> None:
-        self._urls = np.array([q.url_key for q in queries if q.url_key is not None], np.uint64)
-        self._bands = np.unique(np.concatenate([np.zeros(0, np.uint64), *(q.bands for q in queries)]))
-        self._ids = pa.array([q.doc_id for q in queries if q.doc_id], pa.string())
-        self._contents = pa.array([q.content_hash for q in queries if q.content_hash], pa.binary(16))
+        self.queries = queries
+        ids, urls = _places(q.doc_id for q in queries), _places(q.url_key for q in queries)
+        contents = _places(q.content_hash for q in queries)
+        self.equal = (("document", "doc_id", ids), ("url", "url_key", urls), ("text", "content_hash", contents))
+        self._urls = np.array(list(urls), np.uint64)
+        self._ids = pa.array(list(ids), pa.string())
+        self._contents = pa.array(list(contents), pa.binary(16))
+        self._sketches = pa.array([q.sketch for q in queries], pa.binary())
+        self._shingles = np.array([q.shingles for q in queries], np.int64)
+        lengths = [0 if q.sketch is None else len(q.bands) for q in queries]
+        bands = np.concatenate([np.zeros(0, np.uint64), *(q.bands for q in queries if q.sketch is not None)])
+        order = np.argsort(bands, kind="stable")
+        self._bands = bands[order]  # sorted, with the query of each
+        self._asker = np.repeat(np.arange(len(queries)), lengths)[order]
 
     def candidates(self, table: pa.Table) -> tuple[npt.NDArray[np.int64], bool]:
         """Rows that share any key with a query, and whether any shares a band."""
@@ -175,50 +202,67 @@ class _Asked:
         hit |= known & np.isin(np.asarray(pc.fill_null(table.column("url_key"), 0), dtype=np.uint64), self._urls)
         near = np.zeros(table.num_rows, bool)
         if len(self._bands):
-            bands = table.column("bands")
-            owner = np.repeat(np.arange(table.num_rows), np.asarray(pc.fill_null(pc.binary_length(bands), 0)) // 8)
-            flat = np.frombuffer(b"".join(pc.fill_null(bands, b"").to_pylist()), "<u8")
+            flat, owner = _bands(table)
             near[owner[np.isin(flat, self._bands)]] = True
         return np.flatnonzero(hit | near), bool(near.any())
 
+    def sharing(self, table: pa.Table) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+        """Pairs of a query and a row that share a band, each once, in blocks of about BLOCK_PAIRS."""
+        flat, owner = _bands(table)
+        begin = np.searchsorted(self._bands, flat, "left")
+        count = np.searchsorted(self._bands, flat, "right") - begin
+        begin, count, owner = begin[count > 0], count[count > 0], owner[count > 0]
+        block = np.concatenate([np.zeros(1, np.int64), np.cumsum(count)])[owner.searchsorted(owner)] // BLOCK_PAIRS
+        for part in np.split(np.arange(len(owner)), np.flatnonzero(np.diff(block)) + 1):
+            size = count[part]
+            within = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
+            query_of = self._asker[np.repeat(begin[part], size) + within]
+            pair = np.unique(query_of * table.num_rows + np.repeat(owner[part], size))
+            if len(pair):
+                yield pair // table.num_rows, pair % table.num_rows
+
+    def similarities(
+        self, table: pa.Table, sketches: pa.Array, query_of: npt.NDArray[np.int64], row_of: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float32]:
+        """Verified similarity of each pair."""
+        shingles = np.asarray(pc.fill_null(table.column("shingles"), 0), dtype=np.int64)
+        ones, others = self._sketches.take(pa.array(query_of)), sketches.take(pa.array(row_of))
+        if isinstance(others, pa.ChunkedArray):
+            others = others.combine_chunks()
+        return compare(ones, others, self._shingles[query_of], shingles[row_of])
+
 
 def _verified(
-    index: RunIndex, table: pa.Table, sketches: pa.Array | None, queries: Sequence[Query], similarity: float
+    index: RunIndex, table: pa.Table, sketches: pa.Array | None, asked: _Asked, similarity: float
 ) -> Iterator[dict[str, Any]]:
-    rows = table.to_pylist()
-    bands = [np.frombuffer(row["bands"] or b"", "<u8") for row in rows]
-    for query in queries:
-        alike = np.full(len(rows), np.nan, np.float32)
-        shared = [n for n in range(len(rows)) if len(query.bands) and np.isin(bands[n], query.bands).any()]
-        if sketches is not None and shared and query.sketch is not None:
-            others = sketches.take(pa.array(shared)).combine_chunks()
-            alike[shared] = compare(
-                pa.array([query.sketch] * len(shared), pa.binary()),
-                others,
-                np.full(len(shared), query.shingles),
-                np.array([rows[n]["shingles"] or 0 for n in shared]),
-            )
-        for row, value in zip(rows, alike.tolist(), strict=True):
-            kinds = []
-            if query.doc_id == row["doc_id"]:
-                kinds.append("document")
-            if query.url_key is not None and query.url_key == row["url_key"]:
-                kinds.append("url")
-            if query.content_hash is not None and query.content_hash == row["content_hash"]:
-                kinds.append("text")
-                value = 1.0
-            elif value >= similarity:
-                kinds.append("near")
-            if kinds:
-                yield _described(index, query, row, kinds, value)
+    """What candidate rows are to the queries, in order of queries, then rows."""
+    rows = table.num_rows
+    kinds: dict[int, list[str]] = {}  # by query * rows + row
+    for kind, column, places in asked.equal:
+        for row, value in enumerate(table.column(column).to_pylist()):
+            for query in places.get(value, ()):
+                kinds.setdefault(query * rows + row, []).append(kind)
+    equal = np.array(sorted(kinds), np.int64)
+    values: dict[int, float] = {}
+    for query_of, row_of in asked.sharing(table) if sketches is not None else ():
+        alike = asked.similarities(table, sketches, query_of, row_of)
+        pair = query_of * rows + row_of
+        told = (alike >= similarity) | np.isin(pair, equal)
+        values.update(zip(pair[told].tolist(), alike[told].tolist(), strict=True))
+    described = [_described(index, row) for row in table.to_pylist()]
+    for pair in sorted({*kinds, *values}):
+        found, value = kinds.get(pair, []), values.get(pair, float("nan"))
+        if "text" in found:
+            value = 1.0
+        elif value >= similarity:
+            found.append("near")
+        shown = None if np.isnan(value) else round(value, 6)
+        yield {"query": asked.queries[pair // rows].name, "match": found, "similarity": shown, **described[pair % rows]}
 
 
-def _described(index: RunIndex, query: Query, row: dict[str, Any], kinds: list[str], value: float) -> dict[str, Any]:
+def _described(index: RunIndex, row: dict[str, Any]) -> dict[str, Any]:
     fetched = row["fetched_at"]
     return {
-        "query": query.name,
-        "match": kinds,
-        "similarity": None if np.isnan(value) else round(value, 6),
         "run": index.run,
         "folder": str(index.path),
         "doc_id": row["doc_id"],

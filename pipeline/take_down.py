@@ -30,15 +30,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from detectors.features.url_key import url_key
-from pipeline.index import INDEX_FILE, TAKEN_DOWN_FILE, read_manifest
+from pipeline.index import INDEX_FILE, TAKEN_DOWN_FILE, TAKEN_DOWN_REASON, read_manifest
 from pipeline.match import TAKEN_DOWN
 from pipeline.parquet_rows import matching_groups, rewrite_file, write_tables
 from pipeline.runs import JOURNAL, RESULT_FOLDERS, WORK, RunError
-from pipeline.take_down_find import HIDDEN, RunFiles, TakeDown
+from pipeline.take_down_find import HIDDEN, NAMED_COPIES, RunFiles, TakeDown
 from pipeline.write import INDEX, file_number
 from schemas.manifest import FileEntry, SourceAccount, sha256_of, write_json
 
-REASON = "taken_down"
 DOCUMENTS = ("README.md", "croissant.json", "report/figures.json", "report/index.html")  # of report.write_documents
 
 
@@ -140,8 +139,10 @@ class _Run(RunFiles):
         self._account_for(wanted)
         for name in self.named("failures/"):
             self._rewrite(name, wanted, ("doc_id",), _hide)
-        for name in (*self.named("data/"), *self.named("index/part-")):
+        for name in self.named("data/"):
             self._rewrite(name, wanted, ("doc_id",), _without)
+        for name in self.named("index/part-"):
+            self._rewrite(name, wanted, ("doc_id", "cluster_id"), lambda table, _: _without_clusters(table, wanted))
         for name in self.named("index/pairs-"):
             self._rewrite(name, wanted, ("doc_id", "matched"), _without)
 
@@ -179,7 +180,7 @@ class _Run(RunFiles):
                 for group, mask in matching_groups(file, ("doc_id",), wanted):
                     for row in file.read_row_group(group, columns=["doc_id", "url"]).filter(mask).to_pylist():
                         remember(row, url_key(row["url"]))
-        nothing = {"source_file": "", "source_offset": 0, "reason": REASON, "role": TAKEN_DOWN}
+        nothing = {"source_file": "", "source_offset": 0, "reason": TAKEN_DOWN_REASON, "role": TAKEN_DOWN}
         made = [
             {**row, **nothing, "cluster_id": row["doc_id"]}
             for row in sorted(rows.values(), key=lambda row: str(row["doc_id"]))
@@ -196,14 +197,16 @@ class _Run(RunFiles):
                 for group, mask in matching_groups(file, ("doc_id",), wanted):
                     columns = ["doc_id", "source_file", "source_offset"]
                     for row in file.read_row_group(group, columns=columns).filter(mask).to_pylist():
-                        new[names[file_number(row["doc_id"], len(names))]].append({**row, "reason": REASON})
+                        new[names[file_number(row["doc_id"], len(names))]].append({**row, "reason": TAKEN_DOWN_REASON})
         for name in names:
             with self.open(name) as file:
-                masks = dict(matching_groups(file, ("doc_id",), wanted))
+                masks = dict(matching_groups(file, ("doc_id", *NAMED_COPIES), wanted))
                 if not masks and not new[name]:
                     continue
                 table = file.read()
             table = _hide(table, pc.is_in(table.column("doc_id"), wanted))
+            for column, about in NAMED_COPIES.items():
+                table = _hide(table, pc.is_in(table.column(column), wanted), (column, *about))
             identity = (table.column(c).to_pylist() for c in ("doc_id", "source_file", "source_offset"))
             there = set(zip(*identity, strict=True))  # rows of a take-down that was interrupted after this file
             rows = [r for r in new[name] if (r["doc_id"], r["source_file"], r["source_offset"]) not in there]
@@ -272,9 +275,25 @@ def _without(table: pa.Table, mask: pa.Array) -> pa.Table:
     return table.filter(pc.invert(mask))
 
 
-def _hide(table: pa.Table, mask: pa.Array) -> pa.Table:
-    """The rows of `mask` without address and record id."""
-    for name in HIDDEN:
+def _without_clusters(table: pa.Table, wanted: pa.Array) -> pa.Table:
+    """Rows of the index without these pages. Their copies stay, each by itself, so that later copies are recognised."""
+    table = table.filter(pc.invert(pc.is_in(table.column("doc_id"), wanted)))
+    copies = pc.is_in(table.column("cluster_id"), wanted)
+    told = {
+        "cluster_id": table.column("doc_id"),
+        "cluster_run": pa.scalar(None, pa.string()),
+        "reason": pa.scalar(TAKEN_DOWN_REASON),
+    }
+    for name, value in told.items():
+        number = table.schema.get_field_index(name)
+        changed = pc.if_else(copies, value, table.column(name))
+        table = table.set_column(number, table.schema.field(name), changed)
+    return table
+
+
+def _hide(table: pa.Table, mask: pa.Array, names: Sequence[str] = HIDDEN) -> pa.Table:
+    """The rows of `mask` without address and record id, or other columns."""
+    for name in names:
         number = table.schema.get_field_index(name)
         hidden = pc.if_else(mask, pa.scalar(None, table.schema.field(name).type), table.column(name))
         table = table.set_column(number, table.schema.field(name), hidden)

@@ -18,6 +18,8 @@ from pipeline.runs import RunError
 from schemas.manifest import FileEntry
 
 HIDDEN = ("url", "record_id")  # what a row of a dropped page or a failure loses
+# Which other pages a row of a dropped page names, and what it says of them.
+NAMED_COPIES = {"duplicate_of": ("duplicate_run",), "matched": ("matched_run", "similarity")}
 
 
 @dataclass(slots=True)
@@ -28,7 +30,7 @@ class TakeDown:
     kept: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     already: list[str] = field(default_factory=list)
-    mentioned: list[str] = field(default_factory=list)  # of another run, and compared with a page of this one
+    mentioned: list[str] = field(default_factory=list)  # of another run, and named by pages of this one
     missing: list[str] = field(default_factory=list)
     missing_urls: list[str] = field(default_factory=list)
     dependants: list[dict[str, str]] = field(default_factory=list)  # dropped as copies of what is removed
@@ -83,11 +85,17 @@ class RunFiles:
                 into |= hit
                 if hit:
                     found.files.append(name)
-        for name in self.named("index/pairs-"):
-            hit = self._ids_in(name, wanted, ("doc_id", "matched"))
-            mentioned |= hit
-            if hit:
-                found.files.append(name)
+        naming = {
+            "index/pairs-": ("doc_id", "matched"),
+            "index/part-": ("cluster_id",),
+            "dropped/": tuple(NAMED_COPIES),
+        }
+        for prefix, columns in naming.items():
+            for name in self.named(prefix):
+                hit = self._ids_in(name, wanted, columns, hidden=None)
+                mentioned |= hit
+                if hit and name not in found.files:
+                    found.files.append(name)
         for name in self.named("dropped/"):
             known |= self._ids_in(name, wanted, hidden=True)
         for name in self.named(TAKEN_DOWN_FILE):
@@ -101,16 +109,16 @@ class RunFiles:
         return found
 
     def _ids_in(
-        self, name: str, wanted: pa.Array, columns: Sequence[str] = ("doc_id",), hidden: bool = False
+        self, name: str, wanted: pa.Array, columns: Sequence[str] = ("doc_id",), hidden: bool | None = False
     ) -> set[str]:
-        """Which documents have a row in a file; of dropped pages and failures, one that still names the page, or,
-        with `hidden`, one that does not.
+        """Which documents have a row in a file; of dropped pages and failures, one that still names the page, or, with
+        `hidden`, one that does not; with null, either.
         """
         ids: set[str] = set()
         with self.open(name) as file:
             for group, mask in matching_groups(file, columns, wanted):
                 table = file.read_row_group(group, columns=[*columns, *self._naming(name)]).filter(mask)
-                if self._naming(name):
+                if self._naming(name) and hidden is not None:
                     table = table.filter(pc.invert(_names_page(table)) if hidden else _names_page(table))
                 for column in columns:
                     ids.update(value for value in table.column(column).to_pylist() if value is not None)

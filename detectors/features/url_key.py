@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote
 import idna
 import xxhash
 
-URL_KEY_VERSION = 2  # raise it when the key of any address changes; an index of earlier pages records it
+URL_KEY_VERSION = 3  # raise it when the key of any address changes; an index of earlier pages records it
 MAX_HOST = 253  # characters of a host name (RFC 1035); longer ones are taken as they stand
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):[/\\]{2}|(https?):", re.I)
@@ -26,6 +26,7 @@ _AUTHORITY_END = re.compile(r"[/?#\\]")
 _UNWANTED = dict.fromkeys((9, 10, 13))  # browsers and urllib drop tabs and line ends inside an address
 _NO_SPACES = dict.fromkeys(range(33))
 _AROUND = "".join(map(chr, range(33)))
+_DOTS = ".\u3002\uff0e\uff61"  # what UTS 46 maps to a dot
 _NO_HOST = re.compile(r"[\x00-\x20%/?#@:\\\[\]\ufffd]")
 
 
@@ -79,7 +80,7 @@ def canonical_host(host: str) -> str:
     """
     if len(host) <= MAX_HOST:
         return _canonical_host(host)
-    host = host.translate(_NO_SPACES).lower().rstrip(".")
+    host = host.translate(_NO_SPACES).lower().rstrip(_DOTS)
     return host if len(host) > MAX_HOST else _canonical_host(host)
 
 
@@ -89,6 +90,7 @@ def _canonical_host(host: str) -> str:
     if "%" in host:
         plain = unquote(host).lower()
         host = host if _NO_HOST.search(plain) else plain
+    host = host.rstrip(_DOTS)
     if not host.isascii():
         try:
             host = idna.encode(host, uts46=True).decode("ascii").lower()

@@ -182,6 +182,57 @@ def test_runs_that_cannot_be_seen_are_refused(tmp_path: Path) -> None:
     assert "another size" in done.stderr
 
 
+@pytest.mark.parametrize("policy", [OLDEST, "quality: {profile: none}\n"])
+def test_after_a_take_down_a_later_run_names_no_page_that_is_gone(tmp_path: Path, policy: str) -> None:
+    """A is kept and `near` is its copy; A goes, and the later run meets what is left."""
+    rng = random.Random(7)
+    words = [rng.choice(WORDS) for _ in range(200)]
+    changed = [*words[:190], *(rng.choice(WORDS) + "x" for _ in range(10))]
+    again = [*changed[:2], *(rng.choice(WORDS) + "y" for _ in range(4)), *changed[6:]]
+    fresh = [rng.choice(WORDS) for _ in range(150)]
+
+    def row(name: str, text: Sequence[str], day: int, address: str | None = None) -> Row:
+        url = f"http://example.org/{address or name}"
+        return {"id": name, "text": text_of(text), "url": url, "fetched_at": f"2020-01-{day:02d}T00:00:00Z"}
+
+    longest = [*words, "whichmakesthistextthelongest"]  # the page that the default keeps
+    first = write(tmp_path / "1.jsonl", [row("a", longest, 1), row("near", changed, 2), row("fresh", fresh, 3)])
+    later = [row("text", changed, 11), row("like", again, 12), row("page", words[::-1], 13, "near")]
+    later += [row("same", longest, 14), row("live", fresh, 15)]
+    second, third = write(tmp_path / "2.jsonl", later), write(tmp_path / "3.jsonl", [row("third", changed, 21)])
+    (tmp_path / "c.yaml").write_text(policy)
+    options = ("--config", tmp_path / "c.yaml")
+    headwater("curate", first, "--output", tmp_path / "run1", *options)
+    gone = next(row["doc_id"] for row in read(tmp_path / "run1", "data") if row["record_id"] == "a")
+    assert [row["duplicate_of"] for row in read(tmp_path / "run1", "dropped")] == [gone]
+    (tmp_path / "ids").write_text(gone)
+    headwater("seen", "remove", tmp_path / "run1", "--ids", tmp_path / "ids")
+    headwater("verify", tmp_path / "run1")
+    seen = ("--seen", tmp_path / "run1")
+    headwater("curate", second, "--output", tmp_path / "run2", *options, *seen)
+    headwater("curate", third, "--output", tmp_path / "run3", *options, *seen, "--seen", tmp_path / "run2")
+    dropped = {row["record_id"]: row for run in ("run2", "run3") for row in read(tmp_path / run, "dropped")}
+    down = {"text", "like", "same", "third"} | ({"page"} if policy == OLDEST else set())
+    assert {name for name, row in dropped.items() if row["reason"] == "taken_down"} == down
+    for name in down:
+        told = {dropped[name][column] for column in ("duplicate_of", "duplicate_run", "matched", "matched_run")}
+        assert told == {None}
+    assert dropped["live"]["reason"] == "exact_duplicate"
+    published = {row["doc_id"] for run in ("run1", "run2") for row in read(tmp_path / run, "data")}
+    assert dropped["live"]["duplicate_of"] in published
+    # A finished run is still the same one after a take-down in a run that it saw.
+    (tmp_path / "ids").write_text(next(row["doc_id"] for row in read(tmp_path / "run1", "data")))
+    headwater("seen", "remove", tmp_path / "run1", "--ids", tmp_path / "ids")
+    done = headwater("curate", second, "--output", tmp_path / "run2", *options, *seen)
+    assert "is finished already" in done.stderr
+    for run in ("run1", "run2", "run3"):
+        headwater("verify", tmp_path / run)
+        rows = [row for path in (tmp_path / run / "index").glob("pairs-*") for row in pq.read_table(path).to_pylist()]
+        assert gone not in {row[column] for row in rows for column in ("doc_id", "matched")}
+        index = [row for path in (tmp_path / run / "index").glob("part-*") for row in pq.read_table(path).to_pylist()]
+        assert gone not in {row["cluster_id"] for row in index}
+
+
 def test_clusters_over_the_limit_are_split_and_listed(tmp_path: Path) -> None:
     """A chain of texts, each like the next, whose ends share nothing."""
     rng = random.Random(4)

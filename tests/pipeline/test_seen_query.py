@@ -7,14 +7,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from fake_seen_run import FakePage, doc_id, make_run, manifest_of, words
 
+import pipeline.seen_query
 from pipeline.index import INDEX_FILE, RunIndex, check_compatible, index_json, read_index
 from pipeline.runs import RunError
 from pipeline.seen_commands import seen
 from pipeline.seen_query import (
+    Query,
+    _Asked,
     describe_run,
     documents_of_records,
     find_matches,
@@ -101,6 +106,58 @@ def test_documents_are_compared_by_their_own_keys(runs: list[Path]) -> None:
     assert documents_of_records(indexes, ["<urn:uuid:far>", "nothing"]) == {doc_id("far"): "<urn:uuid:far>"}
 
 
+def test_many_queries_find_what_each_finds_alone(tmp_path: Path) -> None:
+    """Pages of which many share a band, in a run of many small row groups; and what that costs."""
+    base, rng = words(5, 80), np.random.default_rng(5)
+    pages = []
+    for number in range(60):
+        text = list(base)
+        for at in rng.choice(80, number % 7, replace=False):
+            text[at] = f"word{number}"
+        pages.append(FakePage(f"p{number}", " ".join(text), f"http://example.org/{number % 40}"))
+    indexes, config = open_runs([make_run(tmp_path / "run", pages)])
+    queries = queries_of_documents(indexes, {page.doc_id: page.name for page in pages})
+    queries += [query_of_address("http://example.org/3"), query_of_text("t", " ".join(base), config)]
+    policy = config.policy.duplicates
+    one_by_one = [row for query in queries for row in find_matches(indexes[0], [query], policy)]
+    together = list(find_matches(indexes[0], queries, policy))
+
+    def key(row: dict[str, Any]) -> tuple[str, str]:
+        return row["query"], row["doc_id"]
+
+    assert sorted(together, key=key) == sorted(one_by_one, key=key)
+    assert len({key(row) for row in together}) == len(together)
+    kinds = {kind for row in together for kind in row["match"]}
+    assert kinds == {"document", "url", "text", "near"}
+    sketches = {query.doc_id: set(np.frombuffer(query.sketch or b"", "<u4").tolist()) for query in queries}
+    for row in together:
+        one, other = sketches.get(doc_id(row["query"])), sketches[row["doc_id"]]
+        if one and row["similarity"] is not None:
+            assert row["similarity"] == pytest.approx(len(one & other) / len(one | other), abs=1e-6)
+        if "near" in row["match"]:
+            assert row["similarity"] >= policy.similarity
+
+
+@pytest.mark.parametrize("block", [1, 7])
+def test_pairs_come_once_however_they_are_cut_into_blocks(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline.seen_query, "BLOCK_PAIRS", block)
+    rng = np.random.default_rng(3)
+    asked = [rng.choice(12, rng.integers(0, 5), replace=False).astype(np.uint64) for _ in range(9)]
+    rows = [None if n % 4 == 0 else rng.choice(12, rng.integers(0, 5), replace=False) for n in range(30)]
+    queries = [Query(str(n), bands=bands, sketch=b"" if n else None) for n, bands in enumerate(asked)]
+    table = pa.table({"bands": pa.array([None if row is None else row.astype("<u8").tobytes() for row in rows])})
+    found = [
+        pair for query, row in _Asked(queries).sharing(table) for pair in zip(query.tolist(), row.tolist(), strict=True)
+    ]
+    assert len(found) == len(set(found))
+    assert set(found) == {
+        (q, r)
+        for q, bands in enumerate(asked)
+        for r, row in enumerate(rows)
+        if q and row is not None and set(bands.tolist()) & set(row.tolist())
+    }
+
+
 def test_info(runs: list[Path]) -> None:
     told = describe_run(read_index(runs[0]))
     assert told["documents"] == 25
@@ -156,7 +213,12 @@ def test_indexes_that_cannot_be_asked(runs: list[Path], tmp_path: Path) -> None:
         read_index(root)
     (root / INDEX_FILE).write_text(stored)
     part = next((root / "index").glob("part-*"))
-    part.write_bytes(part.read_bytes()[:-1])
+    data = part.read_bytes()
+    for at in (4, len(data) // 2, len(data) - 20):  # of the same size, in data and footer
+        part.write_bytes(data[:at] + bytes(255 - byte for byte in data[at : at + 9]) + data[at + 9 :])
+        with pytest.raises(RunError, match=f"{part} has another sha256 .*headwater verify {root}`"):
+            read_index(root)
+    part.write_bytes(data[:-1])
     with pytest.raises(RunError, match="another size"):
         read_index(root)
     part.unlink()

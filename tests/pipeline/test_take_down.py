@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from fake_seen_run import FakePage, doc_id, make_run, manifest_of, rows_of, words
 
 import pipeline.take_down
 from pipeline.clusters import MEMBERS, choose_canonical
-from pipeline.dedup import EQUAL_COLUMNS, standing_captures, standing_texts
+from pipeline.dedup import EQUAL_COLUMNS, MEMBER_COLUMNS, standing_captures, standing_texts
 from pipeline.index import TAKEN_DOWN_FILE, read_index
 from pipeline.job import seen_files
 from pipeline.match import OTHER_COPY, REPRESENTATIVE, TAKEN_DOWN
@@ -253,6 +254,41 @@ def test_a_later_run_meets_the_address_and_the_text(run: Path, keep: str) -> Non
     assert texts.column("doc_id").to_pylist() == [doc_id("kept1")]  # the other was dropped before it had a text
 
 
+def test_copies_of_what_went_name_it_no_more_and_are_still_recognised(run: Path) -> None:
+    before = next(row for row in rows_of(run, "index/part") if row["doc_id"] == doc_id("copy"))
+    assert before["cluster_id"] == doc_id("kept0")
+    done = take_down(run, [doc_id("kept0")])
+    assert verify_run(run) == []
+    row = next(row for row in rows_of(run, "index/part") if row["doc_id"] == doc_id("copy"))
+    assert row == {**before, "cluster_id": doc_id("copy"), "cluster_run": None, "reason": "taken_down"}
+    dropped = next(row for row in rows_of(run, "dropped/") if row["doc_id"] == doc_id("copy"))
+    assert (dropped["reason"], dropped["duplicate_of"], dropped["matched"]) == ("exact_duplicate", None, None)
+    assert all(f"dropped/{path.name}" in done.files for path in (run / "dropped").glob("*") if holds(path, "copy"))
+    down: dict[str, bool] = {}
+    for file in seen_files([read_index(run)]):
+        keys = shard_keys("", file.name, MEMBER_COLUMNS)
+        down.update(zip(keys.column("doc_id").to_pylist(), keys.column("taken_down").to_pylist(), strict=True))
+    assert {page for page, is_down in down.items() if is_down} == {doc_id("kept0"), doc_id("copy")}
+
+
+def holds(path: Path, name: str) -> bool:
+    return doc_id(name) in pq.read_table(path, columns=["doc_id"], partitioning=None).column(0).to_pylist()
+
+
+def test_a_run_that_only_names_a_page_forgets_its_name(tmp_path: Path) -> None:
+    page = FakePage("p", " ".join(words(0)), "http://example.org/p", "near_duplicate", "elsewhere")
+    run = make_run(tmp_path / "run", [page, FakePage("q", " ".join(words(1)), "http://example.org/q")])
+    done = take_down(run, [doc_id("elsewhere")])
+    assert (done.mentioned, done.kept, done.dropped) == ([doc_id("elsewhere")], [], [])
+    row = next(row for row in rows_of(run, "index/part") if row["doc_id"] == page.doc_id)
+    assert (row["cluster_id"], row["reason"]) == (page.doc_id, "taken_down")
+    assert rows_of(run, "dropped/")[0]["duplicate_of"] is None
+    assert verify_run(run) == []
+    before = content(run)
+    assert take_down(run, [doc_id("elsewhere")]).mentioned == []
+    assert content(run) == before
+
+
 def test_a_page_that_meets_one_that_was_taken_down_says_so() -> None:
     seen_reference = (1 << 63) + 5
     rows = {
@@ -263,6 +299,7 @@ def test_a_page_that_meets_one_that_was_taken_down_says_so() -> None:
         "doc_id": ["p", "r", "a", "b"],
         "cluster_id": [None, "r", None, None],
         "cluster_run": [None, "run", None, None],
+        "taken_down": [False, True, False, False],
     }
     verdicts = choose_canonical(pa.table(rows, schema=MEMBERS)).to_pylist()
     kinds = {row["reference"]: row["kind"] for row in verdicts if not row["is_canonical"]}

@@ -32,6 +32,8 @@ HEX = "9682993c8daa2c5497996114facdc805"
         ("http://bücher.example.de/", "http://XN--BCHER-KVA.example.de"),
         ("http://faß.de/", "http://xn--fa-hia.de/"),  # IDNA 2008; IDNA 2003 makes it fass.de
         ("http://ex%61mple.com/a", "http://example.com/a"),
+        ("http://bücher.example.de../a", "http://bücher.example.de/a"),
+        ("http://例え。テスト。%2e/", "http://例え.テスト"),
         ("http://例え。テスト/", "http://xn--r8jz45g.xn--zckzah/"),
         ("http://example.com/%7euser/%c3%bc", "http://example.com/~user/ü"),
         ("http://example.com/wiki/A_%28b%29", "http://example.com/wiki/A_(b)"),
@@ -121,6 +123,28 @@ def test_never_raises_and_is_idempotent(url: str) -> None:
     normal = normalise_url(url)
     assert normalise_url(normal) == normal
     normalise(url)
+    check_host(url)
+
+
+HOSTS = st.sampled_from(
+    ["a", "A", "ü", "İ", "ß", "１", "𝟏", "com", "www", "www.", "ｗｗｗ", "xn--", "1.2.3.4", ".", "..", "。", "．", "｡",
+     "‥", "\u2024", "⒈", "%2e", "%E3%80%82", "%ef%bd%a1", "%c3%bc", "%41", "\u200d", "\u00ad", "%c2%ad", "\u3000",
+     "／", "：80", "＠", "℀"]
+)  # fmt: skip
+
+
+@given(st.lists(HOSTS, min_size=1, max_size=8).map("".join))
+@example("ü..")
+@example("İ。%2e")
+@example("a．.")
+@example("a" * 300 + "ü。.")
+def test_hosts_of_other_scripts_are_idempotent(host: str) -> None:
+    normal = normalise_url(f"http://{host}/x")
+    assert normalise_url(normal) == normal
+    check_host(f"http://{host}/x")
+
+
+def check_host(url: str) -> None:
     host = host_of(url)
     assert host is None or canonical_host(host) == host
     registrable_domain(url)
