@@ -56,9 +56,15 @@ def index_json(
     return json.dumps(values, indent=2, sort_keys=True, default=asdict) + "\n"
 
 
-def _stored(value: Any) -> str:
-    """A parameter as index.json holds it."""
-    return json.dumps(value, sort_keys=True, default=asdict)
+def _flat(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Parameters as index.json holds them, those inside others under dotted names."""
+    found: dict[str, str] = {}
+    for name, value in json.loads(json.dumps(dict(parameters), default=asdict)).items():
+        if isinstance(value, dict):
+            found.update(_flat(value, f"{prefix}{name}."))
+        else:
+            found[prefix + name] = json.dumps(value)
+    return found
 
 
 def read_manifest(root: Path) -> dict[str, Any]:
@@ -138,10 +144,12 @@ def check_compatible(indexes: Sequence[RunIndex], parameters: Mapping[str, Any])
         if index.run in runs:
             raise RunError(f"{index.path} and {runs[index.run]} are the same run; name it once")
         runs[index.run] = index.path
-        for name in sorted({*parameters, *index.parameters}):
-            theirs, ours = _stored(index.parameters.get(name)), _stored(parameters.get(name))
-            if theirs != ours:
-                raise RunError(
-                    f"{index.path} cannot be compared with this run: its {name} is {theirs}, here it is {ours}; "
-                    "set policy.duplicates alike, or curate the earlier run again"
-                )
+        theirs, ours = _flat(index.parameters), _flat(parameters)
+        different = [name for name in sorted({*theirs, *ours}) if theirs.get(name) != ours.get(name)]
+        if different:
+            said = [f"its {name} is {theirs.get(name)}, here it is {ours.get(name)}" for name in different[:3]]
+            more = f"; {len(different) - 3} more differ" if len(different) > 3 else ""
+            raise RunError(
+                f"{index.path} cannot be compared with this run: {'; '.join(said)}{more}; "
+                "set policy.duplicates alike, or curate the earlier run again"
+            )

@@ -151,7 +151,7 @@ def test_a_third_run_names_the_run_that_published(tmp_path: Path) -> None:
         ({"seed": 2}, "seed"),
         ({"shape": "20x13"}, "shape"),
         ({"sketch": 64}, "sketch"),
-        ({"shingle": {"size": 7}}, "shingle"),
+        ({"shingle": {"size": 7}}, "shingle.size"),
     ],
 )
 def test_an_index_of_other_parameters_is_an_error_that_names_them(
