@@ -15,7 +15,8 @@ from fake_seen_run import FakePage, doc_id, make_run, manifest_of, rows_of, word
 
 import pipeline.take_down
 from pipeline.clusters import MEMBERS, choose_canonical
-from pipeline.dedup import EQUAL_COLUMNS, MEMBER_COLUMNS, standing_captures, standing_texts
+from pipeline.dedup import MEMBER_COLUMNS
+from pipeline.equals import EQUAL_COLUMNS, standing_captures, standing_texts
 from pipeline.index import TAKEN_DOWN_FILE, read_index
 from pipeline.job import seen_files
 from pipeline.match import OTHER_COPY, REPRESENTATIVE, TAKEN_DOWN
