@@ -40,7 +40,8 @@ from schemas.config import DuplicatePolicy
 
 MODULES = (
     "pipeline.keys", "pipeline.packing", "pipeline.shuffle", "pipeline.seen", "pipeline.match", "pipeline.verify_pairs",
-    "pipeline.equals", "pipeline.components", "pipeline.connect", "pipeline.clusters", "pipeline.cluster_split", "pipeline.large_clusters",
+    "pipeline.equals", "pipeline.components", "pipeline.connect",
+    "pipeline.clusters", "pipeline.cluster_split", "pipeline.large_clusters",
     "pipeline.dedup",
 )  # fmt: skip
 PAGE_BYTES = 20_000  # compressed, as `headwater curate` chooses the number of buckets by the bytes of its input

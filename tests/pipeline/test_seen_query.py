@@ -245,7 +245,7 @@ def test_parameters_that_are_objects_are_compared_as_stored() -> None:
     stored = json.loads(index_json(manifest, ours, 1, []))
     one, other = (RunIndex(Path(name), name, stored["parameters"], 1, (), ()) for name in "ab")
     check_compatible([one, other], ours)
-    with pytest.raises(RunError, match="its shingle.size is"):
+    with pytest.raises(RunError, match=r"its shingle\.size is"):
         check_compatible([one], {**ours, "shingle": Shingle("words", 6)})
 
 
