@@ -40,4 +40,4 @@ def test_a_page_that_was_taken_down_is_not_kept_again(sample_run: SampleRun, tmp
         for row in pq.ParquetFile(path).read(columns=["doc_id", "reason"]).to_pylist()
     }
     assert dropped[page["doc_id"]] == "taken_down"
-    assert dropped[other["doc_id"]] == "exact_duplicate"
+    assert dropped[other["doc_id"]] == "url_duplicate", "its address was seen, and not earlier than this"
