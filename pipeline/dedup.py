@@ -49,19 +49,16 @@ MEMBER_COLUMNS = ("rank", "doc_id", "cluster_id", "cluster_run", "taken_down")
 class MeetAgain(beam.PTransform):  # type: ignore[misc]
     """(group of shards, packed BANDS of crowded keys) to (group of the left page, packed PAIRS), by `match.sampled`."""
 
-    def __init__(
-        self, folder: str, policy: DuplicatePolicy, shards: beam.PCollection, groups: int, buckets: int
-    ) -> None:
+    def __init__(self, folder: str, policy: DuplicatePolicy, shards: beam.PCollection, groups: int) -> None:
         super().__init__()
         self.folder = folder
         self.policy = policy
         self.shards = shards
         self.groups = groups
-        self.buckets = buckets
 
     def expand(self, crowded: beam.PCollection) -> beam.PCollection:
         """Take a sample of each page's shingles, and pair the pages that share one."""
-        folder, groups, buckets = self.folder, self.groups, self.buckets
+        folder, groups = self.folder, self.groups
 
         def sample(joined: Joined) -> Iterator[Packed]:
             rows = gather(joined[1]["crowded"], BANDS)
@@ -71,7 +68,8 @@ class MeetAgain(beam.PTransform):  # type: ignore[misc]
                 if mine.num_rows:
                     sketches = shard_keys(folder, name, ("sketch",)).column("sketch")
                     taken = sketches.take(verify_pairs.rows_of(column(mine, "reference")))
-                    yield from to_buckets(match.sampled(mine, taken), "key", buckets)
+                    # A crowded page has a row for each band and shingle of its sample: more than fit a bucket of bands.
+                    yield from to_buckets(match.sampled(mine, taken), "key", groups)
 
         return (
             {"shards": group_shards(self.shards, groups), "crowded": crowded}
@@ -176,7 +174,7 @@ class FindDuplicates(beam.PTransform):  # type: ignore[misc]
         if policy.verify:
             pairs = bands | "PairUp" >> beam.FlatMap(pair_up, policy.similarity, groups)
             crowded = bands | "Crowded" >> beam.FlatMap(crowded_by_group, groups)
-            more = crowded | "MeetAgain" >> MeetAgain(self.folder, policy, shards, groups, buckets)
+            more = crowded | "MeetAgain" >> MeetAgain(self.folder, policy, shards, groups)
             both = (pairs, more) | "AllPairs" >> beam.Flatten()
             edges = both | "VerifyPairs" >> VerifyPairs(self.folder, policy, shards, groups)
         else:
