@@ -7,7 +7,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.arrow_lists import column
-from pipeline.connect import LABELS
 from pipeline.decide import VERDICTS
 from pipeline.index import TAKEN_DOWN_REASON
 from pipeline.match import OTHER_CAPTURE, OTHER_COPY, ROW, SEEN, starts_of
@@ -24,13 +23,6 @@ MEMBERS = pa.schema(
         ("taken_down", pa.bool_()),  # likewise; of pages of this run false
     ]
 )
-
-
-def unique_labels(labels: pa.Table) -> pa.Table:
-    """LABELS without repetitions: several buckets may name one root."""
-    reference, component = column(labels, "reference"), column(labels, "component")
-    _, once = np.unique(reference, return_index=True)
-    return pa.table([reference[once], component[once]], schema=LABELS)
 
 
 def describe_members(keys: pa.Table, roles: pa.Table, labels: pa.Table) -> pa.Table:

@@ -29,7 +29,7 @@ from apache_beam.metrics import Metrics
 from pipeline.arrow_lists import U64, column
 from pipeline.components import checksum, contract, one_each, rounds_for, scramble, smallest_by, unscramble
 from pipeline.packing import gather, pack, unpack
-from pipeline.shuffle import BucketedShuffle, bucket_of, split_by, to_buckets
+from pipeline.shuffle import BucketedShuffle, bucket_of, split_by, to_buckets, to_shards
 
 _LOG = logging.getLogger(__name__)
 
@@ -73,6 +73,20 @@ class _BucketState(NamedTuple):
 def edge_table(left: U64, right: U64) -> pa.Table:
     """A table of EDGES."""
     return pa.table([left, right], schema=EDGES)
+
+
+def label_shards(bucket: tuple[int, pa.Table]) -> Iterator[tuple[int, bytes]]:
+    """LABELS by shard, with those of the pages that name a component: the smallest labels itself."""
+    roots = np.unique(column(bucket[1], "component"))
+    yield from to_shards(bucket[1])
+    yield from to_shards(pa.table([roots, roots], schema=LABELS))
+
+
+def unique_labels(labels: pa.Table) -> pa.Table:
+    """LABELS of a shard without repetitions: several buckets may name one root."""
+    reference, component = column(labels, "reference"), column(labels, "component")
+    _, once = np.unique(reference, return_index=True)
+    return pa.table([reference[once], component[once]], schema=LABELS)
 
 
 def route_edges(node: U64, centre: U64, buckets: int, bucket: int) -> Iterator[tuple[int, bytes]]:

@@ -164,7 +164,6 @@ class ShardDecision:
     dropped: dict[str, dict[str, int]]
     group_bytes: dict[str, int]
     clusters: dict[str, int]  # histogram of cluster sizes of kept pages, by power of two
-    pairs: int  # verified pairs that the shard publishes
     flagged: list[dict[str, Any]]  # clusters over the limit, as the report lists them
 
 
@@ -296,6 +295,5 @@ def decide_shard(
         {source: dict(counts) for source, counts in dropped.items()},
         dict(group_bytes),
         dict(clusters),
-        pairs.num_rows,
         [describe_flagged(cluster, keys) for cluster in flagged],
     )

@@ -23,15 +23,12 @@ import pyarrow.compute as pc
 
 from pipeline import match, verify_pairs
 from pipeline.arrow_lists import column
-from pipeline.clusters import MEMBERS, choose_canonical, describe_members, unique_labels
-from pipeline.connect import EDGES, LABELS, ConnectedComponents
+from pipeline.clusters import MEMBERS, choose_canonical, describe_members
+from pipeline.connect import EDGES, LABELS, ConnectedComponents, label_shards, unique_labels
 from pipeline.equals import MatchEquals
 from pipeline.keys import read_arrow
 from pipeline.large_clusters import SIMILAR_EDGES, FlaggedCluster, SplitLargeClusters
-from pipeline.match import (
-    BANDS,
-    PAIRS,
-)
+from pipeline.match import BANDS, PAIRS
 from pipeline.packing import gather, pack, unpack
 from pipeline.seen import file_stem, shard_keys
 from pipeline.semantic import FindSemanticEdges, NameSemanticEdges
@@ -104,7 +101,9 @@ class VerifyPairs(beam.PTransform):  # type: ignore[misc]
         folder, similarity, groups = self.folder, self.policy.similarity, self.groups
 
         def attach(joined: Joined) -> Iterator[Packed]:
-            left, right = verify_pairs.unique_pairs(gather(joined[1]["pairs"], PAIRS))
+            # A pair that shares bands of several buckets comes several times.
+            pairs = gather(joined[1]["pairs"], PAIRS)
+            left, right = match.unique_pairs(column(pairs, "left"), column(pairs, "right"))
             if not len(left):
                 return
             for number, name in sorted(joined[1]["shards"]):
@@ -284,13 +283,6 @@ def by_shard(flagged: FlaggedCluster) -> tuple[int, FlaggedCluster]:
 def label_edges(_: int, labels: pa.Table) -> bytes:
     """LABELS as edges between a page and the one that names its component."""
     return pack(labels.rename_columns(EDGES.names))
-
-
-def label_shards(bucket: tuple[int, pa.Table]) -> Iterator[Packed]:
-    """LABELS by shard, with those of the pages that name a component."""
-    roots = np.unique(column(bucket[1], "component"))
-    yield from to_shards(bucket[1])
-    yield from to_shards(pa.table([roots, roots], schema=LABELS))
 
 
 def describe(joined: Joined, folder: str, buckets: int) -> Iterator[Packed]:

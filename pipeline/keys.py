@@ -16,9 +16,8 @@ import pyarrow.compute as pc
 
 from detectors.features.minhash import SHAPES, band_keys, matrix
 from detectors.features.url_key import url_key
+from pipeline.arrow_lists import U64
 from schemas.config import DuplicatePolicy
-
-U64 = npt.NDArray[np.uint64]
 
 KEYS = pa.schema(
     [

@@ -7,18 +7,15 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.arrow_lists import column
+from pipeline.arrow_lists import U64, column
 from pipeline.cluster_split import LEVELS, Forest, Pieces, split_pieces, strongest_forest
 from pipeline.components import smallest_by
 from pipeline.connect import EDGES, LABELS
 from pipeline.packing import gather, pack, unpack
 from pipeline.shuffle import BucketedShuffle, split_by, to_buckets
-
-U64 = npt.NDArray[np.uint64]
 
 COUNTS = pa.schema([("component", pa.uint64()), ("nodes", pa.int64())])
 SIMILAR_EDGES = pa.schema([*EDGES, ("similarity", pa.float32())])

@@ -193,7 +193,7 @@ def candidate_pairs(rows: pa.Table, similarity: float) -> pa.Table:
     for number in range(FIRST_PAGES):
         later = place[index > number + NEAREST_PAGES]
         pair(later, begin[later].astype(np.int64) + number)
-    return unique_pairs(np.concatenate(left), np.concatenate(right))
+    return pa.table(list(unique_pairs(np.concatenate(left), np.concatenate(right))), schema=PAIRS)
 
 
 def crowded(rows: pa.Table) -> pa.Table:
@@ -215,12 +215,12 @@ def sampled(rows: pa.Table, sketches: pa.Array) -> pa.Table:
     return pa.table([keys, *others.columns], schema=BANDS)
 
 
-def unique_pairs(left: U64, right: U64) -> pa.Table:
-    """PAIRS without repetitions, sorted."""
+def unique_pairs(left: U64, right: U64) -> tuple[U64, U64]:
+    """Pairs without repetitions, sorted."""
     order = np.lexsort((right, left))
     left, right = left[order], right[order]
     fresh = starts_of(left) | starts_of(right)
-    return pa.table([left[fresh], right[fresh]], schema=PAIRS)
+    return left[fresh], right[fresh]
 
 
 def hub_pairs(rows: pa.Table) -> pa.Table:
@@ -229,4 +229,4 @@ def hub_pairs(rows: pa.Table) -> pa.Table:
     reference = column(rows, "reference")
     hub = reference[begin.astype(np.int64)]
     others = (reference != hub) & (reference < SEEN)
-    return unique_pairs(reference[others], hub[others])
+    return pa.table(list(unique_pairs(reference[others], hub[others])), schema=PAIRS)

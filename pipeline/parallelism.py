@@ -15,14 +15,13 @@ from typing import Any
 
 import apache_beam as beam
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from detectors.machine_translation.parallel_score import ACCEPTED, compare_sketches, score_pairs
 from detectors.machine_translation.parallelism import KINDS
 from pipeline.arrow_lists import column
 from pipeline.components import contract
-from pipeline.connect import LABELS, ConnectedComponents, edge_table
+from pipeline.connect import LABELS, ConnectedComponents, edge_table, label_shards, unique_labels
 from pipeline.keys import read_arrow
 from pipeline.packing import gather, pack, unpack
 from pipeline.parallel_confirm import (
@@ -55,8 +54,6 @@ from pipeline.parallel_match import (
 )
 from pipeline.shuffle import BucketedShuffle, bucket_of, split_by, to_buckets, to_shards
 from schemas.config import ConfigError
-
-U64 = npt.NDArray[np.uint64]
 
 HALF_COMPARED = pa.schema([*CANDIDATES, ("language", pa.string()), ("sketch", pa.binary())])
 ROW = np.uint64(0xFFFFFFFF)
@@ -115,13 +112,6 @@ def label_edges(edges: pa.Table, labels: pa.Table) -> pa.Table:
     order = np.argsort(reference)
     at = np.searchsorted(reference[order], column(edges, "left"))
     return pa.table([component[order][at], *edges.columns], schema=COMPONENT_EDGES)
-
-
-def unique_labels(labels: pa.Table) -> pa.Table:
-    """LABELS without repetitions: several buckets may name one root."""
-    reference, component = column(labels, "reference"), column(labels, "component")
-    _, once = np.unique(reference, return_index=True)
-    return pa.table([reference[once], component[once]], schema=LABELS)
 
 
 class FindParallelGroups(beam.PTransform):  # type: ignore[misc]
@@ -186,11 +176,6 @@ class FindParallelGroups(beam.PTransform):  # type: ignore[misc]
         def plain_edges(shard: tuple[int, bytes]) -> bytes:
             edges = unpack(shard[1])
             return pack(edge_table(column(edges, "left"), column(edges, "right")))
-
-        def label_shards(bucket: tuple[int, pa.Table]) -> Iterator[tuple[int, bytes]]:
-            roots = np.unique(column(bucket[1], "component"))
-            yield from to_shards(bucket[1])
-            yield from to_shards(pa.table([roots, roots], schema=LABELS))  # the smallest labels itself
 
         def describe(joined: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[tuple[int, tuple[str, bytes]]]:
             labels = unique_labels(gather(joined[1]["labels"], LABELS))

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.write import LOW_CARDINALITY
-from schemas.manifest import FileEntry, sha256_of
+from pipeline.write import write_tables
+from schemas.manifest import FileEntry
 
 
 def matching_groups(file: pq.ParquetFile, columns: Sequence[str], values: pa.Array) -> Iterator[tuple[int, pa.Array]]:
@@ -55,30 +55,3 @@ def rewrite_file(root: Path, name: str, change: Callable[[int, pa.Table], pa.Tab
     with pq.ParquetFile(root / name, pre_buffer=False) as file:
         groups = range(file.num_row_groups)
         return write_tables(root, name, file.schema_arrow, (change(n, file.read_row_group(n)) for n in groups))
-
-
-def write_tables(root: Path, name: str, schema: pa.Schema, tables: Iterator[pa.Table]) -> FileEntry:
-    """Write a file of a run, a row group a table, under its name when it is whole.
-
-    Raises:
-        OSError: what was written cannot be read back in full.
-    """
-    path = root / name
-    temporary = path.with_name(f".{path.name}.writing")
-    dictionary = [column for column in LOW_CARDINALITY if column in schema.names]
-    rows = 0
-    try:
-        with pq.ParquetWriter(
-            temporary, schema, compression="zstd", compression_level=3, use_dictionary=dictionary, write_page_index=True
-        ) as writer:
-            for table in tables:
-                if table.num_rows:
-                    writer.write_table(table, row_group_size=table.num_rows)
-                    rows += table.num_rows
-        if pq.read_metadata(temporary).num_rows != rows:
-            raise OSError(f"{name}: what was written could not be read back; is the disk full?")
-        digest, size = sha256_of(temporary), temporary.stat().st_size
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return FileEntry(name, rows, size, digest)

@@ -72,10 +72,12 @@ def shard_keys(folder: str, name: str, columns: Sequence[str], keep_capture: str
     table = pq.read_table(path, columns=list(dict.fromkeys(stored)), partitioning=None)
     rows = pq.read_metadata(path).num_rows
     made: dict[str, pa.Array | pa.ChunkedArray] = {}
+    is_ranked = "rank" in columns or "capture_rank" in columns
+    hashes = document_hashes(table.column("doc_id")) if is_ranked else np.zeros(0, np.uint64)
     for column in columns:
         if column in ("rank", "capture_rank"):
             keep = keep_capture if column == "capture_rank" else "oldest"
-            made[column] = pa.array(time_ranks(table, keep, document_hashes(table.column("doc_id"))))
+            made[column] = pa.array(time_ranks(table, keep, hashes))
         elif column == "reference":
             made[column] = pa.array((np.uint64(number) << np.uint64(32)) + np.arange(rows, dtype=np.uint64))
         elif column == "content_key":

@@ -32,10 +32,10 @@ import pyarrow.parquet as pq
 from detectors.features.url_key import url_key
 from pipeline.index import INDEX_FILE, TAKEN_DOWN_FILE, TAKEN_DOWN_REASON, read_manifest
 from pipeline.match import TAKEN_DOWN
-from pipeline.parquet_rows import matching_groups, rewrite_file, write_tables
+from pipeline.parquet_rows import matching_groups, rewrite_file
 from pipeline.runs import JOURNAL, RESULT_FOLDERS, WORK, RunError
 from pipeline.take_down_find import HIDDEN, NAMED_COPIES, RunFiles, TakeDown
-from pipeline.write import INDEX, file_number
+from pipeline.write import INDEX, file_number, write_tables
 from schemas.manifest import FileEntry, SourceAccount, sha256_of, write_json
 
 DOCUMENTS = ("README.md", "croissant.json", "report/figures.json", "report/index.html")  # of report.write_documents

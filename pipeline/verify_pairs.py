@@ -58,15 +58,6 @@ def rows_of(references: U64) -> pa.Array:
     return pa.array(references & ROW)
 
 
-def unique_pairs(pairs: pa.Table) -> tuple[U64, U64]:
-    """Left and right of PAIRS, sorted: a pair that shares bands of several buckets comes several times."""
-    left, right = column(pairs, "left"), column(pairs, "right")
-    order = np.lexsort((right, left))
-    left, right = left[order], right[order]
-    fresh = starts_of(left) | starts_of(right)
-    return left[fresh], right[fresh]
-
-
 def with_left_sketches(keys: pa.Table, left: U64, right: U64, groups: int) -> list[tuple[int, pa.Table]]:
     """HALF by group of shards of the right page, for sorted pairs whose left pages are in the shard of `keys`."""
     group = groups_of(right, groups)

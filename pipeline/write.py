@@ -224,30 +224,42 @@ def write_file(root: str, target: str, pieces: Sequence[Piece], schema: pa.Schem
     Raises:
         OSError: what was written cannot be read back in full.
     """
-    path = Path(root) / target
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    (Path(root) / target).parent.mkdir(parents=True, exist_ok=True)
     table = pa.concat_tables([read_piece(piece) for piece in pieces]) if pieces else schema.empty_table()
     keys = ["doc_id"] if "doc_id" in schema.names and not target.startswith("failures/") else []
     keys += ["matched"] if schema == PAIRS else ["source_file", "source_offset"]
     order = pc.sort_indices(table, sort_keys=[(key, "ascending") for key in keys])
     rows = table.num_rows
     group_rows = max(1, rows * ROW_GROUP_BYTES // row_bytes(table, target)) if rows else 1
-    dictionary = [name for name in LOW_CARDINALITY if name in schema.names]
+    groups = (order.slice(begin, group_rows) for begin in range(0, rows, group_rows))
+    return write_tables(Path(root), target, schema, (table.take(group).combine_chunks() for group in groups))
+
+
+def write_tables(root: Path, name: str, schema: pa.Schema, tables: Iterator[pa.Table]) -> FileEntry:
+    """Write a file of a run, a row group a table, under its name when it is whole.
+
+    Raises:
+        OSError: what was written cannot be read back in full.
+    """
+    path = root / name
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.writing")
+    dictionary = [column for column in LOW_CARDINALITY if column in schema.names]
+    rows = 0
     try:
         with pq.ParquetWriter(
             temporary, schema, compression="zstd", compression_level=3, use_dictionary=dictionary, write_page_index=True
         ) as writer:
-            for begin in range(0, rows, group_rows):
-                part = table.take(order.slice(begin, group_rows)).combine_chunks()
-                writer.write_table(part, row_group_size=group_rows)
+            for table in tables:
+                if table.num_rows:
+                    writer.write_table(table, row_group_size=table.num_rows)
+                    rows += table.num_rows
         if pq.read_metadata(temporary).num_rows != rows:
-            raise OSError(f"{target}: what was written could not be read back; is the disk full?")
+            raise OSError(f"{name}: what was written could not be read back; is the disk full?")
         digest, size = sha256_of(temporary), temporary.stat().st_size
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    return FileEntry(target, rows, size, digest)
+    return FileEntry(name, rows, size, digest)
 
 
 def row_bytes(table: pa.Table, target: str) -> int:
