@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -22,11 +22,16 @@ def _three_letters(code: str) -> str:
 LanguageCode = Annotated[str, AfterValidator(_three_letters)]
 
 
-class _Model(BaseModel):
+class Model(BaseModel):
+    """Unknown keys are errors; values do not change."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class ReadConfig(_Model):
+M = TypeVar("M", bound=Model)
+
+
+class ReadConfig(Model):
     """Bounds of reading, in bytes, and the columns of text tables."""
 
     max_body_bytes: int = Field(16 << 20, gt=0, description="largest payload of a page after decoding; larger fails")
@@ -38,7 +43,7 @@ class ReadConfig(_Model):
     table_root: str = Field("https://data.commoncrawl.org/", description="root of relative names in offset tables")
 
 
-class ExtractConfig(_Model):
+class ExtractConfig(Model):
     """How HTML becomes text."""
 
     extractor: str = Field(
@@ -56,14 +61,14 @@ class ExtractConfig(_Model):
     cpu_seconds: float = Field(10.0, gt=0, description="CPU time that one page may burn before it is a failure")
 
 
-class LanguageConfig(_Model):
+class LanguageConfig(Model):
     """Which model says the language."""
 
     model: str = Field("lid176", description="lid176 (embedded), or path or URL of a fastText model")
     sha256: str | None = Field(None, description="digest of the model; required with a URL")
 
 
-class UrlFilterConfig(_Model):
+class UrlFilterConfig(Model):
     """Lists in the UT1 format, and words in addresses."""
 
     lists: tuple[str, ...] = Field((), description="folders or tar.gz of `domains` and `urls` files")
@@ -72,7 +77,7 @@ class UrlFilterConfig(_Model):
     soft_words: tuple[str, ...] = Field((), description="two of these words in an address drop the page")
 
 
-class QualityConfig(_Model):
+class QualityConfig(Model):
     """Named profile of rules over the stored signals."""
 
     profile: Literal["none", "gopher", "c4", "c4_paper", "fineweb", "refinedweb"] = Field(
@@ -89,7 +94,7 @@ class QualityConfig(_Model):
     )
 
 
-class Prior(_Model):
+class Prior(Model):
     """Share of each class before any evidence about a document."""
 
     human: float = Field(0.8, gt=0, lt=1, description="written by a person, or translated by one")
@@ -103,7 +108,7 @@ class Prior(_Model):
         return self
 
 
-class TextModelsConfig(_Model):
+class TextModelsConfig(Model):
     """Files of `headwater detectors train`; null: those that ship. Other models need a calibration of their own."""
 
     chat: str | None = Field(None, min_length=1, description="tells text of chat models")
@@ -111,7 +116,7 @@ class TextModelsConfig(_Model):
     translation: str | None = Field(None, min_length=1, description="tells translations, and those by machines")
 
 
-class ProvenanceConfig(_Model):
+class ProvenanceConfig(Model):
     """How evidence becomes provenance."""
 
     prior: Prior = Prior()
@@ -133,7 +138,7 @@ class ProvenanceConfig(_Model):
     human_from: float = Field(0.85, gt=0.5, le=1, description="smallest p_human of the label human")
 
 
-class LanguagePolicy(_Model):
+class LanguagePolicy(Model):
     """Languages that are kept, and how sure the model must be."""
 
     keep: tuple[LanguageCode, ...] = Field((), description="ISO 639-3 codes to keep; empty keeps all")
@@ -141,7 +146,7 @@ class LanguagePolicy(_Model):
     minimum_scores: dict[LanguageCode, float] = Field({}, description="smallest language_score by ISO 639-3 code")
 
 
-class Shingle(_Model):
+class Shingle(Model):
     """What similarity is counted over."""
 
     unit: Literal["words", "characters"] = Field("words", description="words, or characters of the folded text")
@@ -156,7 +161,7 @@ class ShingleConfig(Shingle):
     )
 
 
-class SemanticPolicy(_Model):
+class SemanticPolicy(Model):
     """Pages that say the same in other words, by sentence embeddings (extra `embeddings`)."""
 
     enabled: bool = Field(False, description="look for semantic duplicates")
@@ -164,7 +169,7 @@ class SemanticPolicy(_Model):
     cluster_texts: int = Field(1000, ge=2, description="texts that a cluster of the search aims at; cost grows with it")
 
 
-class LinePolicy(_Model):
+class LinePolicy(Model):
     """Repeated lines, which are cut from the pages that are kept."""
 
     rule: Literal["none", "site", "c4", "cc_net"] = Field(
@@ -175,13 +180,13 @@ class LinePolicy(_Model):
     site_share: float = Field(0.2, ge=0, le=1, description="share of a site's pages from which on, likewise")
 
 
-class SubstringPolicy(_Model):
+class SubstringPolicy(Model):
     """Repeated runs of words, which are cut from all pages but one."""
 
     words: int = Field(0, ge=0, le=512, description="shortest run of words that is cut; 0 switches it off, 50 is usual")
 
 
-class DuplicatePolicy(_Model):
+class DuplicatePolicy(Model):
     """Which copies go."""
 
     url: bool = Field(True, description="keep one capture of an address")
@@ -214,7 +219,7 @@ class DuplicatePolicy(_Model):
     )
 
 
-class Policy(_Model):
+class Policy(Model):
     """Decisions over stored evidence; changing it never needs another crawl pass."""
 
     minimum_words: int = Field(1, ge=0, description="pages with fewer words are dropped (no_text)")
@@ -237,7 +242,7 @@ class Policy(_Model):
         return self
 
 
-class OutputConfig(_Model):
+class OutputConfig(Model):
     """Shape of the files."""
 
     file_bytes: int = Field(32 << 20, gt=0, description="aim for this many bytes of rows (uncompressed) in a file")
@@ -246,7 +251,7 @@ class OutputConfig(_Model):
     )
 
 
-class CurateConfig(_Model):
+class CurateConfig(Model):
     """Everything that decides the bytes of a run. Workers, split size and runner do not, and are not here."""
 
     read: ReadConfig = ReadConfig()
@@ -263,14 +268,12 @@ class CurateConfig(_Model):
         return self.model_dump(mode="json")
 
 
-def load_config(path: str | Path | None) -> CurateConfig:
-    """The configuration in a YAML (or JSON) file, or the defaults.
+def read_model(path: str | Path, model: type[M]) -> M:
+    """A model of the values in a YAML (or JSON) file; an empty file gives its defaults.
 
     Raises:
         ConfigError: no such file, not YAML, unknown keys, values out of range; names the key and what is allowed.
     """
-    if path is None:
-        return CurateConfig()
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -278,14 +281,23 @@ def load_config(path: str | Path | None) -> CurateConfig:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid YAML ({error})") from None
     if values is None:
-        return CurateConfig()
+        values = {}
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected keys such as `policy:` at the top, found a {type(values).__name__}")
+        raise ConfigError(f"{path}: expected keys at the top, found a {type(values).__name__}")
     try:
-        return CurateConfig.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise ConfigError(f"{path} cannot be used: {'; '.join(faults)}") from None  # a message is one line
+
+
+def load_config(path: str | Path | None) -> CurateConfig:
+    """The configuration in a YAML (or JSON) file, or the defaults.
+
+    Raises:
+        ConfigError: no such file, not YAML, unknown keys, values out of range; names the key and what is allowed.
+    """
+    return CurateConfig() if path is None else read_model(path, CurateConfig)
 
 
 def json_schema() -> dict[str, Any]:
