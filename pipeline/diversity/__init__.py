@@ -1,0 +1,1 @@
+"""Diversity and tails of a corpus against a reference of human text."""

@@ -1,0 +1,1 @@
+"""Training mixes: fresh human text and synthetic data, on purpose."""

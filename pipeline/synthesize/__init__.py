@@ -1,0 +1,1 @@
+"""Synthetic data where it helps: negation triplets, gaps and requests, and what a generator returned."""
