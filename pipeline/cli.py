@@ -227,7 +227,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point: splits off the options of Beam, and turns expected errors into messages and exit codes."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     beam_options: list[str] = []
-    if arguments[:1] == ["curate"] and "--" in arguments:  # other commands give -- its usual meaning
+    if arguments[:1] in (["curate"], ["mix"]) and "--" in arguments:  # other commands give -- its usual meaning
         at = arguments.index("--")
         arguments, beam_options = arguments[:at], arguments[at + 1 :]
     from pipeline.host import close_shared_host

@@ -10,19 +10,18 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from detectors.api import digest_of
 from pipeline.read.storage import is_remote, local_path
-from schemas.config import CurateConfig
 from schemas.manifest import MANIFEST_VERSION, SourceAccount, sha256_of, write_json
 
 WORK = "_work"
 JOURNAL = ".take-down.json"  # of a run in which a take-down has begun and not ended
-RESULT_FOLDERS = ("data", "dropped", "failures", "index")
+RESULT_FOLDERS = ("data", "dropped", "failures", "index", "weights")  # weights: of a mix
 
 
 class RunError(Exception):
@@ -39,22 +38,33 @@ def inputs_fingerprint(inputs: Sequence[tuple[str, int]]) -> str:
     return digest_of(sorted(list(pair) for pair in inputs))
 
 
-class RunFolder:
-    """`DIR` of a run. `_work/` holds staged shards until run.json is written."""
+class Settings(Protocol):
+    """What decides the bytes of a run: a configuration or a recipe."""
 
-    def __init__(self, path: str | Path) -> None:
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready values, every default spelled out."""
+
+
+class RunFolder:
+    """`DIR` of a run. `_work/` holds staged shards until the manifest is written.
+
+    Its manifest holds the settings under the name `settings`.
+    """
+
+    def __init__(self, path: str | Path, manifest: str = "run.json", settings: str = "config") -> None:
         self.path = Path(path)
         self.work = self.path / WORK
         self.staged = self.work / "staged"
         self.pieces = self.work / "pieces"
-        self.manifest = self.path / "run.json"
+        self.manifest = self.path / manifest
+        self._settings = settings
         self._lock: IO[str] | None = None
 
     def is_finished(self) -> bool:
         """Whether run.json stands."""
         return self.manifest.exists()
 
-    def open(self, config: CurateConfig, inputs: Sequence[tuple[str, int]], split_size: int | None) -> int | None:
+    def open(self, config: Settings, inputs: Sequence[tuple[str, int]], split_size: int | None) -> int | None:
         """Lock the folder and bind it to a configuration and inputs; returns the split size to use.
 
         The split size of an interrupted run is kept unless one is given, so that its shards are found again.
@@ -130,8 +140,8 @@ class RunFolder:
             manifest = json.loads(self.manifest.read_text(encoding="utf-8"))
             gone = [e["path"] for e in manifest["files"] if _size_of(self.path / e["path"]) != e["bytes"]]
             known = {
-                "config": manifest["config"],
-                "config_fingerprint": manifest["config_fingerprint"],
+                "config": manifest[self._settings],
+                "config_fingerprint": manifest[f"{self._settings}_fingerprint"],
                 "inputs": manifest["inputs_fingerprint"],
                 "headwater": manifest["version"],
             }
@@ -148,7 +158,8 @@ class RunFolder:
         advice = "give another --output, or remove this folder to start again"
         if known["config_fingerprint"] != wanted["config_fingerprint"]:
             keys = ", ".join(_differences(known["config"], wanted["config"]))
-            raise RunError(f"{self.path} holds a run of another configuration (changed: {keys}); {advice}")
+            what = "configuration" if self._settings == "config" else self._settings
+            raise RunError(f"{self.path} was made with another {what} (changed: {keys}); {advice}")
         if known["inputs"] != wanted["inputs"]:
             raise RunError(f"{self.path} holds a run of other input files (names or sizes differ); {advice}")
         changed = [name for name, when in known.get("modified", {}).items() if wanted["modified"].get(name) != when]
