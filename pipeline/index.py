@@ -17,11 +17,14 @@ INDEX_FILE = "index/index.json"
 TAKEN_DOWN_FILE = "index/taken-down.parquet"
 TAKEN_DOWN_REASON = "taken_down"  # of these, and of the pages that were dropped as their copies
 INDEX_VERSION = 2  # 1, without index.json, kept no sketches
+# Other folders that have an index, by their manifests: a mix, whose index is the ledger of what it used, and texts that
+# were ingested.
+OTHER_MANIFESTS = ("mix.json", "synthetic.json")
 
 
 @dataclass(frozen=True, slots=True)
 class RunIndex:
-    """The index of a finished run; `run` is its name, 16 hex digits of its configuration, inputs and index."""
+    """The index of a finished run, mix or ingest; `run` is its name, 16 hex digits of configuration, inputs, index."""
 
     path: Path
     run: str
@@ -86,6 +89,21 @@ def read_manifest(root: Path) -> dict[str, Any]:
     raise RunError(f"{path} is damaged; `headwater verify {root}` says more")
 
 
+def _manifest_files(root: Path) -> tuple[str, list[dict[str, Any]]]:
+    """Name of the manifest of a run, mix or ingest, and the files that it lists.
+
+    Raises:
+        RunError: there is none, or it is damaged.
+    """
+    path = next((root / name for name in OTHER_MANIFESTS if (root / name).is_file()), None)
+    if path is None or (root / "run.json").is_file():
+        return "run.json", list(read_manifest(root)["files"])
+    try:
+        return path.name, [dict(entry) for entry in json.loads(path.read_text(encoding="utf-8"))["files"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise RunError(f"{path} is damaged; make {root} again") from None
+
+
 def check_whole(root: Path) -> None:
     """Raise RunError where a take-down has begun and not ended."""
     if (root / JOURNAL).exists():
@@ -96,7 +114,7 @@ def check_whole(root: Path) -> None:
 
 
 def _damage(root: Path, entry: Mapping[str, Any]) -> str | None:
-    """What is other about a file than run.json says. It is read in full, so that no worker meets damage later."""
+    """What is other about a file than its manifest says. It is read in full: no worker meets damage later."""
     path = root / entry["path"]
     if path.stat().st_size != entry["bytes"]:
         return f"{path} has another size"
@@ -104,13 +122,13 @@ def _damage(root: Path, entry: Mapping[str, Any]) -> str | None:
 
 
 def read_index(folder: str | Path) -> RunIndex:
-    """The index of a finished run.
+    """The index of a finished run, of a mix (its ledger) or of a folder of `headwater synthesize ingest`.
 
     Raises:
         RunError: there is no finished run, or its index is older, damaged or incomplete.
     """
     root = Path(folder)
-    manifest = read_manifest(root)
+    manifest, files = _manifest_files(root)
     check_whole(root)
     if not (root / INDEX_FILE).is_file():
         raise RunError(f"{root} was made by an older release, whose index cannot be compared; curate it again")
@@ -119,7 +137,7 @@ def read_index(folder: str | Path) -> RunIndex:
         if values["version"] != INDEX_VERSION:
             found = values["version"]
             raise RunError(f"{root} has an index of version {found}, this release reads {INDEX_VERSION}; curate again")
-        entries = [e for e in manifest["files"] if e["path"].startswith(("index/part-", TAKEN_DOWN_FILE))]
+        entries = [e for e in files if e["path"].startswith(("index/part-", TAKEN_DOWN_FILE))]
         index = RunIndex(
             root,
             str(values["run"]),
@@ -133,7 +151,7 @@ def read_index(folder: str | Path) -> RunIndex:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{root}: its index is damaged ({error}); `headwater verify {root}` says more") from None
     if damage:
-        raise RunError(f"{damage} than run.json says; `headwater verify {root}` says more")
+        raise RunError(f"{damage} than {manifest} says; `headwater verify {root}` says more")
     return index
 
 
