@@ -16,6 +16,8 @@ INDEX_FILE = "index/index.json"
 # Pages that were taken down, with what recognises them: columns of an index file, and nothing of their text.
 TAKEN_DOWN_FILE = "index/taken-down.parquet"
 TAKEN_DOWN_REASON = "taken_down"  # of these, and of the pages that were dropped as their copies
+# Of folders that hold an index: of a run, and of what `headwater synthesize ingest` kept.
+MANIFESTS = ("run.json", "synthetic.json")
 INDEX_VERSION = 2  # 1, without index.json, kept no sketches
 
 
@@ -67,13 +69,13 @@ def _flat(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return found
 
 
-def read_manifest(root: Path) -> dict[str, Any]:
-    """run.json of a finished run.
+def read_manifest(root: Path, names: Sequence[str] = ("run.json",)) -> dict[str, Any]:
+    """run.json of a finished run, or the first that is there of manifests of other `names` and the same shape.
 
     Raises:
         RunError: there is none, or it is no JSON object with the parts of one.
     """
-    path = root / "run.json"
+    path = next((root / name for name in names if (root / name).is_file()), root / names[0])
     if not path.is_file():
         raise RunError(f"{root} holds no finished run (run.json is missing); give the folder of one, or finish it")
     try:
@@ -110,7 +112,7 @@ def read_index(folder: str | Path) -> RunIndex:
         RunError: there is no finished run, or its index is older, damaged or incomplete.
     """
     root = Path(folder)
-    manifest = read_manifest(root)
+    manifest = read_manifest(root, MANIFESTS)
     check_whole(root)
     if not (root / INDEX_FILE).is_file():
         raise RunError(f"{root} was made by an older release, whose index cannot be compared; curate it again")

@@ -10,14 +10,13 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from detectors.api import digest_of
 from pipeline.read.storage import is_remote, local_path
-from schemas.config import CurateConfig
 from schemas.manifest import MANIFEST_VERSION, SourceAccount, sha256_of, write_json
 
 WORK = "_work"
@@ -39,6 +38,13 @@ def inputs_fingerprint(inputs: Sequence[tuple[str, int]]) -> str:
     return digest_of(sorted(list(pair) for pair in inputs))
 
 
+class Settings(Protocol):
+    """Everything that decides the bytes of a folder."""
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready values, every default spelled out."""
+
+
 class RunFolder:
     """`DIR` of a run. `_work/` holds staged shards until run.json is written."""
 
@@ -54,7 +60,7 @@ class RunFolder:
         """Whether run.json stands."""
         return self.manifest.exists()
 
-    def open(self, config: CurateConfig, inputs: Sequence[tuple[str, int]], split_size: int | None) -> int | None:
+    def open(self, config: Settings, inputs: Sequence[tuple[str, int]], split_size: int | None) -> int | None:
         """Lock the folder and bind it to a configuration and inputs; returns the split size to use.
 
         The split size of an interrupted run is kept unless one is given, so that its shards are found again.
@@ -207,12 +213,13 @@ def verify_run(path: str | Path) -> list[str]:
         manifest = json.loads(run.manifest.read_text(encoding="utf-8"))
         if manifest["manifest_version"] != MANIFEST_VERSION:
             raise RunError(f"{run.manifest}: manifest version {manifest['manifest_version']} is not one this reads")
-        return _check_manifest(run.path, manifest)
+        return check_manifest(run.path, manifest)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return [f"run.json is damaged ({type(error).__name__})"]
 
 
-def _check_manifest(root: Path, manifest: dict[str, Any]) -> list[str]:
+def check_manifest(root: Path, manifest: dict[str, Any]) -> list[str]:
+    """What is wrong about the files and counts of a folder that a manifest of the shape of run.json describes."""
     problems = ["a take-down of documents has begun and not ended"] if (root / JOURNAL).exists() else []
     named = {entry["path"] for entry in manifest["files"]}
     for folder in RESULT_FOLDERS:
