@@ -39,7 +39,7 @@ def inputs_fingerprint(inputs: Sequence[tuple[str, int]]) -> str:
 
 
 class Settings(Protocol):
-    """What decides the bytes of a run: a configuration or a recipe."""
+    """Everything that decides the bytes of a folder: a configuration or a recipe."""
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready values, every default spelled out."""
@@ -218,12 +218,13 @@ def verify_run(path: str | Path) -> list[str]:
         manifest = json.loads(run.manifest.read_text(encoding="utf-8"))
         if manifest["manifest_version"] != MANIFEST_VERSION:
             raise RunError(f"{run.manifest}: manifest version {manifest['manifest_version']} is not one this reads")
-        return _check_manifest(run.path, manifest)
+        return check_manifest(run.path, manifest)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return [f"run.json is damaged ({type(error).__name__})"]
 
 
-def _check_manifest(root: Path, manifest: dict[str, Any]) -> list[str]:
+def check_manifest(root: Path, manifest: dict[str, Any]) -> list[str]:
+    """What is wrong about the files and counts of a folder that a manifest of the shape of run.json describes."""
     problems = ["a take-down of documents has begun and not ended"] if (root / JOURNAL).exists() else []
     named = {entry["path"] for entry in manifest["files"]}
     for folder in RESULT_FOLDERS:
