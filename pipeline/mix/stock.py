@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ import pyarrow.compute as pc
 from pipeline.keys import read_arrow
 from pipeline.mix.candidates import REAL, Cell, InputFile, candidates_path
 from pipeline.mix.human_share import Bound
+from pipeline.mix.plan_model import Stock
 from schemas.recipe import MixRecipe
 
 U64 = npt.NDArray[np.uint64]
@@ -35,10 +35,8 @@ Entries = tuple[U64, I64, I64, U64]  # keys, tokens, documents, hosts
 
 def gather_stocks(
     folder: str | Path, files: Sequence[InputFile], bounds: Sequence[Bound], recipe: MixRecipe, exact: int = EXACT
-) -> list[Any]:
+) -> list[Stock]:
     """A `pipeline.mix.plan.Stock` for each cell that has documents, sorted by cell."""
-    from pipeline.mix.plan import Stock
-
     sizes: dict[Cell, int] = {}
     hosts: list[tuple[U64, U64]] = []
     capped = recipe.caps.host is not None
