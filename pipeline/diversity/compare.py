@@ -62,12 +62,12 @@ def compare(mix: Sample, reference: Sample, seed: int = 0, draws: int = DRAWS) -
     """Metrics of a mix, of all of it and by language; of strata with enough text on both sides.
 
     The interval is that of the largest deviation of any metric (max-statistic, Westfall & Young 1993), so that all of
-    them together raise a false alarm in at most FALSE_ALARMS of comparisons. It rests on the difference d of a metric
-    between two halves of the reference: d has twice the variance of a half, the difference of two means over both
-    halves has half of that, whence the square root of 2.
+    them together raise a false alarm in at most FALSE_ALARMS of comparisons. It rests on the difference of a metric
+    between two halves of the reference, which has twice the variance v of a half. What is reported are means over both
+    halves, of variance v/2 each: the difference of the mix and the reference has v, hence the square root of 2.
     """
-    found = [(name, draw) for name, ours, theirs in _strata(mix, reference)
-             if (draw := measure_stratum(theirs, ours, seed, draws)) is not None]  # fmt: skip
+    measured = [(name, measure_stratum(theirs, ours, seed, draws)) for name, ours, theirs in _strata(mix, reference)]
+    found = [(name, one) for name, one in measured if one is not None]
     if not found:
         return []
     scales = [np.sqrt(np.square(one.differences).mean(axis=0)) for _, one in found]
@@ -109,7 +109,7 @@ def _metric(name: str, stratum: str, draws: Draws, place: int, width: float) -> 
         value=value,
         reference=reference,
         relative=value / reference - 1 if reference else None,
-        low=max(0.0, reference - width),
+        low=0.0 if kind.divergence else max(0.0, reference - width),  # closer than human text is no finding
         high=reference + width,
         alarm=kind.loss * (value - reference) > max(width, margin),
         meaning=kind.meaning,
