@@ -104,7 +104,7 @@ def measure(
     strata = [(language_of_tag(one) or UNKNOWN) if one else UNKNOWN for one in languages or [None] * rows]
     times = [1] * rows if copies is None else [int(one) for one in copies]
     bounds = within.bounds() if within is not None else {}
-    keys = [_hash(name if name else text or "") for name, text in zip(doc_ids, texts, strict=True)]
+    keys = [hash_of(name if name else text or "") for name, text in zip(doc_ids, texts, strict=True)]
     chosen = [
         row for row in range(rows) if times[row] > 0 and texts[row] and keys[row] <= bounds.get(strata[row], NO_BOUND)
     ]
@@ -119,7 +119,7 @@ def measure(
         page_type = page_types[row] if page_types is not None else None
         known = f"{text}\x00{host}\x00{cluster}\x00{page_type}\x00{count}\x00{times[row]}"
         values = (
-            strata[row], keys[row], _hash(known), host or (_hash(cluster) if cluster else keys[row]), host, page_type,
+            strata[row], keys[row], hash_of(known), host or (hash_of(cluster) if cluster else keys[row]), host, page_type,
             count, min(count, DOCUMENT_WORDS), times[row], text,
         )  # fmt: skip
         for name, value in zip(SAMPLE.names, values, strict=True):
@@ -176,9 +176,10 @@ def _cut(texts: Sequence[str], tokens: Tokens) -> tuple[list[int], list[str]]:
     return counts, [text.encode("utf-8", "replace").decode() if not text.isascii() else text for text in cut]
 
 
-def _hash(text: str) -> int:
+def hash_of(text: str) -> int:
+    """Key of a document by its id: documents with the smallest are in the sample."""
     return int(xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass")))
 
 
 def _host(host: str | int | None) -> int:
-    return host if isinstance(host, int) else _hash(host) if host else 0
+    return host if isinstance(host, int) else hash_of(host) if host else 0

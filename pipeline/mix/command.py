@@ -32,7 +32,9 @@ class Budget(click.ParamType[int]):
         return budget
 
 
-@click.command(epilog="Options after -- go to Apache Beam: headwater mix RECIPE --output OUT -- --runner=PortableRunner")
+@click.command(
+    epilog="Options after -- go to Apache Beam: headwater mix RECIPE --output OUT -- --runner=PortableRunner"
+)
 @click.argument("recipe", type=click.Path(dir_okay=False))
 @click.option("--output", type=click.Path(), help="Folder of the mix; made if missing.")
 @click.option("--budget", type=Budget(), help="Tokens of the mix, e.g. 300M, over the recipe's.")
