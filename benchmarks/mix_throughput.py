@@ -35,8 +35,8 @@ import xxhash
 
 from pipeline.keys import write_arrow
 from pipeline.mix.candidates import CANDIDATES, InputFile, candidates_path
-from pipeline.mix.choose import ChoosePlan, MixFile, cut_file, measure_file, shard_counts
 from pipeline.mix.choose import INDEX as INDEX_GROUP
+from pipeline.mix.choose import ChoosePlan, MixFile, cut_file, measure_file, shard_counts
 from pipeline.mix.formats import file_name
 from pipeline.mix.ledger import index_files, write_ledger_part
 from pipeline.mix.rows import READ_COLUMNS
@@ -142,7 +142,11 @@ def make_run(folder: Path, size: int, texts: Iterator[str]) -> list[MixFile]:
     (folder / "run" / "index").mkdir()
     ids.sort()
     index = {"doc_id": ids, "cluster_id": ids, "source_file": ["a"] * len(ids), "source_offset": [0] * len(ids)}
-    index |= {"role": [3] * len(ids), "sketch": [os.urandom(1024) for _ in ids], "bands": [os.urandom(112) for _ in ids]}
+    index |= {
+        "role": [3] * len(ids),
+        "sketch": [os.urandom(1024) for _ in ids],
+        "bands": [os.urandom(112) for _ in ids],
+    }
     arrays = [pa.array(index.get(f.name, [None] * len(ids)), f.type) for f in INDEX]
     path = folder / "run" / "index" / "part-00000-of-00001.parquet"
     pq.write_table(pa.table(arrays, schema=INDEX), path, row_group_size=1 << 14, compression="zstd")
@@ -306,7 +310,9 @@ def main() -> None:
             child.start()
             extra, resident = queue.get()
             child.join()
-            print(f"x{scale} ({scale * given.memory} MB): {extra:.0f} MB beyond the imports ({resident:.0f} MB with maps)")
+            print(
+                f"x{scale} ({scale * given.memory} MB): {extra:.0f} MB beyond the imports ({resident:.0f} MB with maps)"
+            )
             found.setdefault("memory_mb", []).append(extra)
             shutil.rmtree(place)
     if given.json:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pipeline.mix.candidates import Cell
 from pipeline.mix.formats import FORMATS
 from pipeline.mix.rows import LOW_CARDINALITY, MIX_ROW, CellCounts, count_cells
-from pipeline.mix.source_rows import group_starts
+from pipeline.mix.source_rows import spans
 from pipeline.write import ROW_GROUP_BYTES, Piece, publish, read_piece, write_tables
 from schemas.manifest import FileEntry
 
@@ -47,10 +47,10 @@ def write_shard(root: str, target: str, form: str, pieces: Sequence[Piece]) -> W
     order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.schema.names])
     rows = gathered.drop_columns(["order"]).cast(_GATHERED).combine_chunks()
     sizes = np.asarray(pc.binary_length(rows.column("text")), np.int64)
-    starts = group_starts(sizes[np.asarray(order)], ROW_GROUP_BYTES)
+    groups = spans(sizes[np.asarray(order)], ROW_GROUP_BYTES)
 
     def tables() -> Iterator[pa.Table]:
-        for begin, end in zip(starts, [*starts[1:], len(sizes)], strict=True):
+        for begin, end in groups:
             yield rows.take(order.slice(begin, end - begin)).cast(MIX_ROW).combine_chunks()
 
     kind = FORMATS[form]

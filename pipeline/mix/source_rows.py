@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.runs import RunError
@@ -14,10 +16,11 @@ from pipeline.runs import RunError
 Ints = npt.NDArray[np.int64]
 
 
-def group_starts(sizes: Ints, largest: int) -> list[int]:
-    """First rows of groups of about `largest` bytes: a new one begins where the sum of sizes passes a multiple."""
+def spans(sizes: Ints, largest: int) -> list[tuple[int, int]]:
+    """Begin and end of groups of about `largest` bytes: a new one begins where the sum of sizes passes a multiple."""
     numbers = (np.cumsum(sizes) - sizes) // largest
-    return [int(row) for row in np.flatnonzero(np.diff(numbers, prepend=-1))]
+    edges = [*np.flatnonzero(np.diff(numbers, prepend=-1)).tolist(), len(numbers)]
+    return list(pairwise(edges))
 
 
 def text_sizes(metadata: pq.FileMetaData) -> Ints:
@@ -49,7 +52,7 @@ def read_rows(path: str, rows: Ints, columns: Sequence[str], read_bytes: int) ->
             ends = np.cumsum(counts)
             group_of = np.searchsorted(ends, rows, side="right")
             groups = np.unique(group_of)
-            for first, last in _spans(group_starts(text_sizes(metadata)[groups], read_bytes), len(groups)):
+            for first, last in spans(text_sizes(metadata)[groups], read_bytes):
                 read = groups[first:last]
                 shift = np.cumsum(counts[read]) - counts[read] - (ends[read] - counts[read])
                 begin, end = np.searchsorted(group_of, [read[0], read[-1] + 1])
@@ -62,13 +65,19 @@ def read_rows(path: str, rows: Ints, columns: Sequence[str], read_bytes: int) ->
         raise RunError(f"{path} cannot be read ({error}); `headwater verify` of its run says more") from error
 
 
-def _spans(starts: Sequence[int], count: int) -> Iterator[tuple[int, int]]:
-    return zip(starts, [*starts[1:], count], strict=True)
-
-
 def _whole(table: pa.Table) -> pa.Table:
     """Each column as one chunk; texts with offsets of 64 bits, because a row group may have more than 2 GiB of them."""
     if "text" in table.schema.names:
         number = table.schema.get_field_index("text")
         table = table.set_column(number, "text", table.column(number).cast(pa.large_string()))
     return table.combine_chunks()
+
+
+def check_documents(path: str, rows: Ints, wanted: pa.ChunkedArray, found: pa.ChunkedArray) -> None:
+    """Raise RunError where rows of a file hold other documents than those that were chosen there."""
+    same = np.asarray(pc.equal(wanted.slice(0, len(found)), found))
+    if not same.all():
+        at = int(np.argmin(same))
+        raise RunError(
+            f"{path}: row {rows[at]} is {found[at]}, the mix has {wanted[at]} there; the file has changed since"
+        )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.mix.rows import order_keys
-from pipeline.mix.source_rows import Ints, group_starts, read_rows
+from pipeline.mix.source_rows import Ints, check_documents, read_rows, spans
 from pipeline.runs import RunError
 from pipeline.write import file_path, write_tables
 from schemas.manifest import FileEntry
-
-if TYPE_CHECKING:
-    from pipeline.mix.choose import MixFile
 
 GROUP_ROWS = 1 << 17  # of a row group of the manifest
 SEED_KEY = b"headwater.seed"  # metadata of a part: the seed that the order of the mix is of
@@ -54,22 +51,24 @@ WEIGHTS = pa.schema(
 _ENCODED = tuple(field.name for field in WEIGHTS if field.name not in ("doc_id", "row", "tokens"))
 
 
-def manifest_rows(file: MixFile, candidates: pa.Table, copies: npt.NDArray[np.int32]) -> pa.Table:
-    """WEIGHTS of the chosen candidates of a file."""
-    path = Path(file.input.path)
-    inside = path.relative_to(file.folder) if path.is_relative_to(file.folder) else path
-    constant = {
-        "source": file.input.source,
-        "run": file.folder,
-        "file": inside.as_posix(),
-        "split": "validation" if file.validation else "train",
-    }
+def manifest_rows(
+    candidates: pa.Table,
+    copies: npt.NDArray[np.int32],
+    held_out: npt.NDArray[np.bool_],
+    source: str,
+    folder: str,
+    path: str,
+) -> pa.Table:
+    """WEIGHTS of the chosen candidates of the data file `path` of the run or ingest `folder`."""
+    inside = Path(path).relative_to(folder) if Path(path).is_relative_to(folder) else Path(path)
+    constant = {"source": source, "run": folder, "file": inside.as_posix()}
     columns = {
         **{name: pa.repeat(pa.scalar(value), len(copies)) for name, value in constant.items()},
         **{name: candidates.column(name) for name in ("doc_id", "row", "tokens", "origin", "fresh", "group")},
         **{name: candidates.column(name) for name in ("language", "page_type")},
         "provenance_label": candidates.column("label"),
         "copies": pa.array(copies, pa.int32()),
+        "split": pa.array(np.where(held_out, "validation", "train").tolist(), pa.string()),
     }
     return pa.table([columns[name] for name in WEIGHTS.names], schema=WEIGHTS)
 
@@ -134,18 +133,14 @@ def _texts(rows: pa.Table, root: Path, window_bytes: int) -> Iterator[WeightedTe
     path = str(root / rows.column("run")[0].as_py() / rows.column("file")[0].as_py())
     numbers = np.asarray(rows.column("row"))
     for begin, table, places in read_rows(path, numbers, ("doc_id", "text"), window_bytes):
+        found = table.column("doc_id").take(pa.array(places))
+        check_documents(path, numbers[begin:], rows.column("doc_id")[begin:], found)
         for at, place in enumerate(places.tolist(), begin):
             doc_id = rows.column("doc_id")[at].as_py()
-            _check_same(path, int(numbers[at]), doc_id, table.column("doc_id")[place].as_py())
             source, tokens = rows.column("source")[at].as_py(), rows.column("tokens")[at].as_py()
             text = table.column("text")[place].as_py()
             for copy in range(rows.column("copies")[at].as_py()):
                 yield WeightedText(doc_id, copy, source, tokens, text)
-
-
-def _check_same(path: str, row: int, wanted: str, found: str) -> None:
-    if found != wanted:
-        raise RunError(f"{path}: row {row} is {found}, the mix has {wanted} there; the file has changed since")
 
 
 def _in_order(parts: list[Path], root: Path, split: str, window_bytes: int) -> Iterator[WeightedText]:
@@ -161,8 +156,7 @@ def _in_order(parts: list[Path], root: Path, split: str, window_bytes: int) -> I
     entry, copy = entry[order], copy[order]
     sources = table.column("source").to_pylist()
     sizes: Ints = np.asarray(table.column("tokens"), np.int64)[entry]
-    starts_of = group_starts(np.maximum(sizes, 1), window_bytes)
-    for begin, end in zip(starts_of, [*starts_of[1:], len(entry)], strict=True):
+    for begin, end in spans(sizes, window_bytes):
         wanted = np.unique(entry[begin:end])
         part = table.take(pa.array(wanted))
         held: dict[tuple[str, str], WeightedText] = {}

@@ -21,7 +21,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipeline.calls import Call, RunOnHost
 from pipeline.job import LOCAL_RUNNER
 from pipeline.mix.candidates import Cell
-from pipeline.mix.choose import INDEX, VALIDATION, ChoosePlan, Chosen, MixFile, cut_file, measure_file, shard_counts
+from pipeline.mix.choose import INDEX, VALIDATION, ChoosePlan, Cut, MixFile, cut_file, measure_file, shard_counts
 from pipeline.mix.formats import check_format, file_name
 from pipeline.mix.ledger import index_files, write_ledger_part
 from pipeline.mix.rows import CellCounts, add_counts
@@ -63,7 +63,7 @@ class WriteMix(beam.PTransform):  # type: ignore[misc]
                 elif not plan.weights_only:
                     yield from ((file_name(group, number, count, plan.form), []) for number in range(count))
 
-        def by_target(cut: tuple[int, Chosen]) -> Iterator[tuple[str, list[Piece]]]:
+        def by_target(cut: tuple[int, Cut]) -> Iterator[tuple[str, list[Piece]]]:
             pieces: dict[str, list[Piece]] = defaultdict(list)
             for piece in cut[1].pieces:
                 pieces[piece.target].append(piece)
@@ -79,8 +79,9 @@ class WriteMix(beam.PTransform):  # type: ignore[misc]
         def entry_of(written: FileEntry | WrittenShard) -> FileEntry:
             return written.entry if isinstance(written, WrittenShard) else written
 
-        def counts_of_cut(cut: Chosen) -> tuple[str, dict[Cell, CellCounts]]:
-            return ("validation" if cut.validation else "train"), cut.counts
+        def counts_of_cut(cut: Cut) -> Iterator[tuple[str, dict[Cell, CellCounts]]]:
+            yield "train", cut.train
+            yield "validation", cut.validation
 
         def counts_of_shard(written: FileEntry | WrittenShard) -> Iterator[tuple[str, dict[Cell, CellCounts]]]:
             if isinstance(written, WrittenShard):
@@ -105,13 +106,13 @@ class WriteMix(beam.PTransform):  # type: ignore[misc]
             | "WriteFiles" >> RunOnHost(workers, groups)
             | "Written" >> beam.Values()
         )
-        chosen = cut | "Chosen" >> beam.Values()
+        cuts = cut | "Cuts" >> beam.Values()
         entries = (
             written | "EntriesOfFiles" >> beam.Map(entry_of),
-            chosen | "EntriesOfWeights" >> beam.Map(lambda one: one.entry),
+            cuts | "EntriesOfWeights" >> beam.Map(lambda one: one.entry),
         ) | "Entries" >> beam.Flatten()
         if plan.weights_only:
-            of_cells = chosen | "CountsOfWeights" >> beam.Map(counts_of_cut)
+            of_cells = cuts | "CountsOfWeights" >> beam.FlatMap(counts_of_cut)
         else:
             of_cells = written | "CountsOfShards" >> beam.FlatMap(counts_of_shard)
         return {"entries": entries, "counts": of_cells}

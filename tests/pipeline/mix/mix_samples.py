@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +17,24 @@ import pyarrow.parquet as pq
 
 from pipeline.keys import write_arrow
 from pipeline.mix.candidates import CANDIDATES, InputFile, candidates_path
-from pipeline.mix.choose import ChoosePlan, MixFile
-from pipeline.write import INDEX
+from pipeline.mix.choose import INDEX as INDEX_PART
+from pipeline.mix.choose import ChoosePlan, MixFile, cut_file, measure_file, shard_counts
+from pipeline.mix.formats import file_name
+from pipeline.mix.ledger import index_files, write_ledger_part
+from pipeline.mix.shards import write_shard
+from pipeline.write import INDEX, Piece, file_path
 from schemas.document import data_schema
+from schemas.manifest import FileEntry
 
-TEXTS = ("Der Fluss war hoch.", "The river was high.\nAnd cold.", "河水很高。", "El río estaba alto 🌊", "\u0000 nul", "")
+TEXTS = (
+    "Der Fluss war hoch.",
+    "The river was high.\nAnd cold.",
+    "河水很高。",
+    "El río estaba alto 🌊",
+    "\u0000 nul",
+    "",
+)
+STRINGS = pa.list_(pa.string())
 LANGUAGES = ("deu_Latn", "eng_Latn", "cmn_Hani", "spa_Latn", None, None)
 
 
@@ -66,7 +82,7 @@ def ingested_rows(name: str, rows: int) -> pa.Table:
         "generator": pa.array(["gpt-x"] * rows),
         "prompt": pa.array(["rephrase"] * rows),
         "seed": pa.array([str(row) for row in range(rows)]),
-        "parents": pa.array([[doc_id(f"web {row}")] if row % 2 else None for row in range(rows)], pa.list_(pa.string())),
+        "parents": pa.array([[doc_id(f"web {row}")] if row % 2 else None for row in range(rows)], STRINGS),
         "depth": pa.array([1] * rows, pa.int32()),
         "scores": pa.array([[("relevance", row / 4)] if row % 2 else None for row in range(rows)],
                            pa.map_(pa.string(), pa.float64())),
@@ -99,7 +115,7 @@ def write_source(folder: Path, files: dict[str, pa.Table], run: str, row_group: 
     (folder / "index" / "index.json").write_text(json.dumps(values), encoding="utf-8")
 
 
-def candidates_of(table: pa.Table, origin: str, fresh: bool) -> pa.Table:
+def candidates_of(table: pa.Table, origin: str, fresh: bool, split: str = "train") -> pa.Table:
     """CANDIDATES of a data file's rows; every eleventh takes no part."""
     rows = table.num_rows
     texts, languages = table.column("text").to_pylist(), table.column("language").to_pylist()
@@ -112,7 +128,7 @@ def candidates_of(table: pa.Table, origin: str, fresh: bool) -> pa.Table:
         "page_type": [value or "none" for value in table.column("page_type").to_pylist()],
         "group": ["dated" if origin == "real" else ""] * rows,
         "label": table.column("provenance_label").to_pylist(),
-        "reason": ["language" if row % 11 == 10 else None for row in range(rows)],
+        "reason": ["language" if row % 11 == 10 else None if split == "train" else split for row in range(rows)],
         "tokens": [len(text.encode()) for text in texts],
         "key": list(range(rows)),
         "host": [0] * rows,
@@ -139,15 +155,53 @@ def make_sources(folder: Path, rows: int = 80) -> tuple[list[MixFile], ChoosePla
     write_source(web, tables, "aaaa")
     write_source(synthetic, made, "bbbb")
     candidates = folder / "candidates"
-    candidates.mkdir()
+    for name in ("candidates", "pieces", "mix/data"):
+        (folder / name).mkdir(parents=True)
     files = []
     for source, root, of_source in (("made", synthetic, made), ("web", web, tables)):
         for name in sorted(of_source):
             number = len(files)
             real = source == "web"
             given = InputFile(number, source, str(root / name))
-            files.append(MixFile(given, str(root), "aaaa" if real else None, "validation" in name))
-            found = candidates_of(of_source[name], "real" if real else "grounded", real)
+            files.append(MixFile(given, str(root), "aaaa" if real else None))
+            found = candidates_of(
+                of_source[name],
+                "real" if real else "grounded",
+                real,
+                name.split("/")[-1].split("-")[0] if real else "train",
+            )
             write_arrow(candidates_path(candidates, number), found)
     plan = ChoosePlan(str(folder / "mix"), str(candidates), str(folder / "pieces"), select, shard_bytes=2000)
     return files, plan
+
+
+def write_here(files: list[MixFile], plan: ChoosePlan) -> list[FileEntry]:
+    """All files of a mix, written in this process, one after the other."""
+    plan = replace(plan, files=len(files))
+    for folder in (plan.root, plan.pieces):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    sizes: Counter[str] = Counter()
+    for file in files:
+        sizes.update(measure_file(file, plan))
+    counts = shard_counts(sizes, plan)
+    cuts = [cut_file(file, part, plan, counts) for part, file in enumerate(files)]
+    pieces: dict[str, list[Piece]] = {}
+    for piece in (piece for cut in cuts for piece in cut.pieces):
+        pieces.setdefault(piece.target, []).append(piece)
+    indexes = {file.folder: index_files(file.folder) for file in files}
+    entries = [cut.entry for cut in cuts]
+    for group, count in counts.items():
+        for number in range(count):
+            if group == INDEX_PART:
+                name = file_path(group, number, count)
+                entries.append(write_ledger_part(plan.root, name, pieces.get(name, []), indexes))
+            elif not plan.weights_only:
+                name = file_name(group, number, count, plan.form)
+                entries.append(write_shard(plan.root, name, plan.form, pieces.get(name, [])).entry)
+    return sorted(entries, key=lambda entry: entry.path)
+
+
+def rows_of(root: str, split: str = "train") -> list[dict[str, Any]]:
+    """Rows of the Parquet shards of a mix, in their order."""
+    paths = sorted(Path(root).glob(f"data/{split}-*.parquet"))
+    return [row for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
