@@ -67,7 +67,8 @@ def gather_stocks(
         at = (cell.source, cell.language, cell.fresh, cell.group)
         bound = known.get((*at, cell.page_type), known.get((*at, "")))
         shares = (0.0, 0.0) if bound is None else (bound.human_low, bound.ai_high)
-        stocks.append(Stock(cell, keys[order], tokens[order], documents[order], held[order], *shares))
+        sums = tokens[order].astype(np.int64), documents[order].astype(np.int64)
+        stocks.append(Stock(cell, keys[order], *sums, held[order], *shares))
     return stocks
 
 
