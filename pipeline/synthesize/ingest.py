@@ -36,6 +36,7 @@ from pipeline.synthesize import ingest_judge
 from pipeline.synthesize.ingest_judge import Judge, judge_rows
 from pipeline.synthesize.ingest_mapped import MappedRows
 from pipeline.synthesize.ingest_rows import Declarations, all_declared, read_requests, read_rows, write_rows
+from pipeline.synthesize.ingest_schema import PARENT_CONTAINMENT
 from pipeline.synthesize.ingest_write import Staged, parquet_files, publish
 from pipeline.synthesize.lineage_parents import ParentFile, Sketcher, parent_names
 from pipeline.write import conform
@@ -58,6 +59,7 @@ class IngestSettings:
     source: SyntheticSource
     requests: str | None  # digest of the file
     runs: tuple[str, ...]
+    parent_containment: float
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready values, as synthetic.json has them; a part is the configuration of a run."""
@@ -68,7 +70,7 @@ class IngestSettings:
                 "runs": list(self.runs),
                 "declarations": self.source.model_dump(mode="json", exclude=set(_OF_THE_MIX)),
                 "requests": self.requests,
-                "parent_containment": ingest_judge.PARENT_CONTAINMENT,
+                "parent_containment": self.parent_containment,
                 "language_score": ingest_judge.LANGUAGE_SCORE,
                 "language_words": ingest_judge.LANGUAGE_WORDS,
             },
@@ -99,11 +101,12 @@ def ingest(
     reporter: Reporter,
     *,
     requests: str | None = None,
+    parent_containment: float = PARENT_CONTAINMENT,
 ) -> dict[str, Any]:
     """Ingest tables of synthetic text into a folder; returns its synthetic.json. A finished folder is left as it is.
 
     `source` declares columns and defaults (its name, files and weight do not count); `runs` are folders of runs, or of
-    earlier ingested text, which may hold parents. Child processes are those of `pipeline.host.shared_host(workers)`.
+    earlier ingested text, which may hold parents; a text is a copy of its parent from `parent_containment` on. Child processes are those of `pipeline.host.shared_host(workers)`.
 
     Raises:
         InputError: a file that is no table, a column that is not there, a score that is no number.
@@ -122,7 +125,7 @@ def ingest(
     check_compatible(indexes, index_parameters(annotator))
     declared = Declarations(source, requests=read_requests(requests) if requests else {})
     digest = sha256_of(Path(requests)) if requests else None
-    settings = IngestSettings(config, source, digest, tuple(index.run for index in indexes))
+    settings = IngestSettings(config, source, digest, tuple(index.run for index in indexes), parent_containment)
     inputs = [(one.path, one.size_bytes) for one in sources]
     bound = [*inputs, *((f"run:{index.run}", 0) for index in indexes)]
     folder = IngestFolder(output)
@@ -196,7 +199,7 @@ def _ingest(
     reporter.say(f"{sum(pages.values()):,} rows; {len(names):,} names of parents")
     sketcher = Sketcher(config)
     parents = ParentFile(scratch / "parents.arrow", names, sketcher)
-    judge = Judge(parents.pedigree, parents.collect(indexes, rows), sketcher)
+    judge = Judge(parents.pedigree, parents.collect(indexes, rows), sketcher, settings.parent_containment)
     judged = judge_rows(rows, judge, scratch)
     reporter.say(f"{judged.rows:,} rows are compared with what the runs hold")
     curated, flagged = None, []

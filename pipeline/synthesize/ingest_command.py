@@ -8,6 +8,7 @@ import click
 
 from pipeline.options import common_options, start_children
 from pipeline.progress import Reporter
+from pipeline.synthesize.ingest_schema import PARENT_CONTAINMENT
 from schemas.recipe import SyntheticSource
 
 _COLUMNS = ("id", "text", "generator", "prompt", "seed", "parents", "depth", "language")
@@ -34,7 +35,8 @@ def _column_options(command: Any) -> Any:
 @click.option(
     "--requests",
     type=click.Path(dir_okay=False, exists=True),
-    help="Requests that the rows answer, JSON lines: a row that names one in `request_id` takes from it what it lacks.",
+    help="Requests that the rows answer (of `synthesize gaps`): a row that names one in its column `request`, or has "
+    "its id, takes from it what it does not say itself.",
 )
 @click.option("--generator", help="Generator of rows whose column is empty.")
 @click.option("--prompt", help="Prompt, or its name, of rows whose column is empty.")
@@ -46,6 +48,13 @@ def _column_options(command: Any) -> Any:
 )
 @_column_options
 @click.option("--score", "scores", multiple=True, help="Column of numbers that passes through; may be given again.")
+@click.option(
+    "--parent-containment",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=PARENT_CONTAINMENT,
+    show_default=True,
+    help="A text is a copy of its parent from this share of its five-word runs on.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Child processes (default: one per core).")
 @common_options
 def ingest(files: tuple[str, ...], runs: tuple[str, ...], output: str, **options: Any) -> None:
@@ -73,7 +82,16 @@ def ingest(files: tuple[str, ...], runs: tuple[str, ...], output: str, **options
         scores=options["scores"],
     )
     workers = start_children(options, reporter)
-    manifest = job.ingest(files, source, runs, output, workers, reporter, requests=options["requests"])
+    manifest = job.ingest(
+        files,
+        source,
+        runs,
+        output,
+        workers,
+        reporter,
+        requests=options["requests"],
+        parent_containment=options["parent_containment"],
+    )
     counts = manifest["counts"]
     failed = sum(counts["failed"].values())
     allowed = manifest["config"]["output"]["max_failed_share"]

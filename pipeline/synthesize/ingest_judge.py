@@ -20,14 +20,10 @@ from detectors.features.sketch import compare
 from detectors.language_codes import same_language
 from pipeline.synthesize.ingest_mapped import MappedRows
 from pipeline.synthesize.ingest_rows import ROWS, read_rows
-from pipeline.synthesize.ingest_schema import ACCEPTED, REFUSED, TEXTS
+from pipeline.synthesize.ingest_schema import ACCEPTED, PARENT_CONTAINMENT, REFUSED, TEXTS
 from pipeline.synthesize.lineage import Ancestor, Lineage, Pedigree
 from pipeline.synthesize.lineage_parents import Sketcher
 
-# A text is a copy of its parent from this share of its shingles on. Measured by benchmarks/parent_copies.py
-# (docs/synthetic.md): it is between what paraphrasers and translation there and back leave and what edits of a few
-# words or another order of sentences do.
-PARENT_CONTAINMENT = 0.5
 # A language is taken for wrong from this score and so many words on; shorter text is often mistaken for another.
 LANGUAGE_SCORE = 0.8
 LANGUAGE_WORDS = 20

@@ -59,10 +59,13 @@ _REQUESTED = ("generator", "prompt", "seed", "parents", "depth", "language")
 
 @dataclass(frozen=True, slots=True)
 class Declarations:
-    """Which columns declare what, and what holds for rows that say nothing; `requests` are values by request id."""
+    """Which columns declare what, and what holds for rows that say nothing; `requests` are values by request id.
+
+    A row names its request in the column `request`, or has its id.
+    """
 
     source: SyntheticSource
-    request_column: str = "request_id"
+    request_column: str = "request"
     requests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def column(self, name: str) -> str:
@@ -80,7 +83,7 @@ class Refused(ValueError):
 
 
 def read_requests(path: str) -> dict[str, dict[str, Any]]:
-    """Requests by `request_id` (or `id`), of a JSON lines file.
+    """Requests by `id`, of a JSON lines file that `headwater synthesize gaps` wrote, or of one like it.
 
     Raises:
         InputError: it cannot be read, a line is no JSON object, or one has no id.
@@ -88,9 +91,9 @@ def read_requests(path: str) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for row, line in enumerate(_json_lines(Source(path, 0), ReadLimits())):
         values = None if isinstance(line, tuple) else _json(line)
-        name = tables.name_text(values.get("request_id", values.get("id"))) if isinstance(values, dict) else None
+        name = tables.name_text(values.get("id")) if isinstance(values, dict) else None
         if values is None or name is None:
-            raise InputError(f"{path}: row {row} is no JSON object with a request_id; give the file of the requests")
+            raise InputError(f"{path}: row {row} is no request, a JSON object with an id; give the file of requests")
         found[name] = values
     return found
 
@@ -164,21 +167,36 @@ def declare(page: Page, values: Mapping[str, Any] | None, declared: Declarations
 def _declaration(values: Mapping[str, Any], declared: Declarations) -> dict[str, Any]:
     source = declared.source
     said = {name: values.get(declared.column(name)) for name in _REQUESTED}
-    if declared.requests and (name := values.get(declared.request_column)) is not None:
-        request = declared.requests.get(str(name))
-        if request is None:
-            raise Refused("unknown_request")
-        said = {key: request.get(key) if value in (None, "", []) else value for key, value in said.items()}
+    request = _request_of(values, declared)
+    said = {key: request.get(key) if value in (None, "", []) else value for key, value in said.items()}
     parents = parents_of(said["parents"])
+    grounded = source.grounded
+    if grounded is None and request.get("kind") in ("grounded", "ungrounded"):
+        grounded = request["kind"] == "grounded"
     return {
         "generator": _text(said["generator"]) or source.generator,
         "prompt": _text(said["prompt"]) or source.prompt,
         "seed": _text(said["seed"]),
         "parents": parents,
         "depth": _depth(said["depth"], source.depth),
-        "grounded": bool(parents) if source.grounded is None else source.grounded,
+        "grounded": bool(parents) if grounded is None else grounded,
         "declared_language": _language(said["language"]),
     }
+
+
+def _request_of(values: Mapping[str, Any], declared: Declarations) -> Mapping[str, Any]:
+    """The request that a row answers, empty where it answers none.
+
+    Raises:
+        Refused: it names one that is not known.
+    """
+    name = values.get(declared.request_column) if declared.requests else None
+    if name is None:
+        return declared.requests.get(str(values.get(declared.column("id"))), {})
+    request = declared.requests.get(str(name))
+    if request is None:
+        raise Refused("unknown_request")
+    return request
 
 
 def parents_of(value: Any) -> list[str]:

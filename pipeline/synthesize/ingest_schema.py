@@ -1,4 +1,4 @@
-"""Columns of what `headwater synthesize ingest` writes."""
+"""Columns of what `headwater synthesize ingest` writes, and what its command needs to know before anything is loaded."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from schemas.document import DROPPED, data_schema
+
+# A text is a copy of its parent from this share of its shingles on: half of it stands there word by word. Measured by
+# benchmarks/parent_copies.py (docs/synthetic.md).
+PARENT_CONTAINMENT = 0.5
 
 
 def _field(name: str, kind: pa.DataType, description: str) -> pa.Field:
