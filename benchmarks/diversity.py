@@ -3,10 +3,10 @@
     HEADWATER_TEST_DATA=DATA python benchmarks/diversity.py [TASK]... [--splits 100] [--json FILE]
 
 DATA holds ai/detectrl_clean.jsonl.xz (arXiv, XSum, WritingPrompts, Yelp; four chat models), ai/outfox_essays.jsonl.xz
-(essays) and ai/m4_ar_ru_zh.jsonl.xz. TASK `false-alarms` halves the human documents at random and compares one half with
-the other, at three sizes. `shares` replaces a share of one half by text of chat models from the same sources, or by
-samples of a word trigram model of the same half at temperatures 1 and 0.8, or repeats documents. `languages` does the
-same in three languages. `speed` measures 20 MB of text.
+(essays) and ai/m4_ar_ru_zh.jsonl.xz. TASK `false-alarms` halves the human documents at random and compares one half
+with the other, in three settings. `shares` replaces a share of one half by text of chat models from the same sources,
+by samples of word bigram models of that half (of its own text, or of the samples of three models before it), or by a
+tenth of its documents over and over. `languages` does the first in three languages. `speed` measures 20 MB of text.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -69,33 +70,41 @@ def replaced(human: Sequence[Document], other: Sequence[Document], share: float,
     return found
 
 
-def trigram_text(human: Sequence[Document], temperature: float, seed: int) -> list[Document]:
-    """As many documents of about the same lengths, from an interpolation-free trigram model of whole words.
+def bigram_text(human: Sequence[Document], temperature: float, seed: int) -> list[Document]:
+    """As many documents of the same lengths, from a bigram model of whole words.
 
-    The next word is drawn from count ** (1 / temperature) of those that follow the last two.
+    The next word is drawn from count ** (1 / temperature) of those that follow the last one.
     """
-    follow: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    follow: dict[str, Counter[str]] = defaultdict(Counter)
     for row in human:
-        words = ["", "", *row["text"].split(), ""]
-        for at in range(len(words) - 2):
-            follow[words[at], words[at + 1]][words[at + 2]] += 1
+        words = ["", *row["text"].split(), ""]
+        for one, other in pairwise(words):
+            follow[one][other] += 1
     tables = {}
-    for context, counts in follow.items():
+    for word, counts in follow.items():
         weights = np.cumsum(np.array(list(counts.values()), float) ** (1 / temperature))
-        tables[context] = (list(counts), weights / weights[-1])
+        tables[word] = (list(counts), weights / weights[-1])
     random = np.random.default_rng(seed)
     made = []
     for number, row in enumerate(human):
-        context, words = ("", ""), []
-        for chance in random.random(2 * len(row["text"].split())).tolist():
-            forms, weights = tables[context]
-            word = forms[int(np.searchsorted(weights, chance))]
-            if not word:
-                break
-            words.append(word)
-            context = (context[1], word)
-        made.append({"id": f"trigram-{temperature}-{seed}-{number}", "text": " ".join(words), "lang": "en"})
+        last, words = "", []
+        for chance in random.random(len(row["text"].split())).tolist():
+            forms, weights = tables[last]
+            last = forms[int(np.searchsorted(weights, chance))]
+            if not last:
+                forms, weights = tables[""]
+                last = forms[int(np.searchsorted(weights, chance))]
+            words.append(last)
+        made.append({"id": f"bigram-{temperature}-{seed}-{number}", "text": " ".join(words), "lang": "en"})
     return made
+
+
+def chain(human: Sequence[Document], temperature: float, seed: int, generations: int) -> list[Document]:
+    """Text of the last of several models, each of the text of the one before it."""
+    found = list(human)
+    for generation in range(generations):
+        found = bigram_text(found, temperature, seed * 100 + generation)
+    return found
 
 
 def alarms(metrics: Sequence[Metric]) -> list[str]:
@@ -143,32 +152,35 @@ def shares(splits: int) -> list[dict[str, Any]]:
     makers: dict[str, tuple[list[Document], Callable[[list[Document], int], list[Document]]]] = {
         "chat models, DetectRL": (human, lambda _, seed: machine),
         "chat models, OUTFOX": (essays, lambda _, seed: written),
-        "trigrams, temperature 1": (human, lambda half, seed: trigram_text(half, 1.0, seed)),
-        "trigrams, temperature 0.8": (human, lambda half, seed: trigram_text(half, 0.8, seed)),
-        "trigrams, temperature 0.5": (human, lambda half, seed: trigram_text(half, 0.5, seed)),
-        "the same 10 % again": (human, lambda half, seed: half[: len(half) // 10] * 10),
+        "bigrams, temperature 1": (human, lambda half, seed: chain(half, 1.0, seed, 1)),
+        "bigrams, temperature 0.8": (human, lambda half, seed: chain(half, 0.8, seed, 1)),
+        "bigrams, temperature 0.8, fourth generation": (human, lambda half, seed: chain(half, 0.8, seed, 4)),
+        "a tenth of the documents again": (human, lambda half, seed: half[: len(half) // 10] * 10),
     }
     found = []
     for name, (documents, make) in makers.items():
-        for share in SHARES:
-            raised, counts, relative = 0, Counter[str](), defaultdict(list)
-            for seed in range(splits):
-                one, other = halves(documents, seed)
-                metrics = compare(sample(replaced(one, make(one, seed), share, seed)), sample(other), seed=seed)
-                raised += bool(alarms(metrics))
-                counts.update(alarms(metrics))
+        raised: Counter[float] = Counter()
+        counts: dict[float, Counter[str]] = defaultdict(Counter)
+        values: dict[float, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        for seed in range(splits):
+            one, other = halves(documents, seed)
+            made, reference = make(one, seed), sample(other)
+            for share in SHARES:
+                metrics = compare(sample(replaced(one, made, share, seed)), reference, seed=seed)
+                raised[share] += bool(alarms(metrics))
+                counts[share].update(alarms(metrics))
                 for metric in metrics:
-                    relative[metric.name].append(metric.relative or 0.0)
-            found.append(
-                {
-                    "text": name,
-                    "share": share,
-                    "any_alarm": raised / splits,
-                    "alarms": {key: count / splits for key, count in counts.most_common()},
-                    "relative": {key: round(float(np.mean(values)), 3) for key, values in relative.items()},
-                }
-            )
-            print(found[-1], flush=True)
+                    values[share][metric.name].append(metric.value if metric.relative is None else metric.relative)
+        for share in SHARES:
+            one_row = {
+                "text": name,
+                "share": share,
+                "any_alarm": raised[share] / splits,
+                "alarms": {key: count / splits for key, count in counts[share].most_common()},
+                "relative_or_bits": {key: round(float(np.mean(each)), 3) for key, each in values[share].items()},
+            }
+            found.append(one_row)
+            print(one_row, flush=True)
     return found
 
 

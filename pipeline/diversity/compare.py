@@ -35,7 +35,7 @@ class Metric:
     stratum: str  # "all" or a language
     value: float
     reference: float
-    relative: float | None  # value / reference - 1; null where the reference is 0
+    relative: float | None  # value / reference - 1; null of a divergence, and where the reference is 0
     low: float
     high: float
     alarm: bool
@@ -108,10 +108,10 @@ def _metric(name: str, stratum: str, draws: Draws, place: int, width: float) -> 
         stratum=stratum,
         value=value,
         reference=reference,
-        relative=value / reference - 1 if reference else None,
+        relative=value / reference - 1 if reference and not kind.divergence else None,
         low=0.0 if kind.divergence else max(0.0, reference - width),  # closer than human text is no finding
         high=reference + width,
-        alarm=kind.loss * (value - reference) > max(width, margin),
+        alarm=bool(kind.loss * (value - reference) > max(width, margin)),
         meaning=kind.meaning,
         words=draws.words,
         documents=draws.documents,
