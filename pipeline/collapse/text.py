@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,31 +127,24 @@ def collapses(perplexity: Sequence[float], vocabulary: Sequence[float]) -> bool:
     return (perplexity[-1] > COLLAPSE_RATIO * perplexity[0] and grows) or vocabulary[-1] < COLLAPSE_VOCABULARY
 
 
-def simulate_text(
-    corpus: Corpus,
-    shares: Shares,
-    workflows: Sequence[Workflow],
-    temperatures: Sequence[float],
-    generations: int,
-    seeds: int,
-    each: Iterable[int] | None = None,
-) -> list[dict[str, Any]]:
-    """All workflows at all temperatures: figures by generation with intervals over seeds, and the verdict."""
-    runs = [(temperature, workflow) for temperature in temperatures for workflow in workflows]
-    values = np.empty((len(runs), seeds, generations, len(MEASURES)))
-    for seed in each if each is not None else range(seeds):
-        held_out, human, fresh = corpus.parts(shares, seed)
-        reference = make_reference(corpus, held_out, human)
-        for number, (temperature, workflow) in enumerate(runs):
-            rng = np.random.default_rng([seed, number])
-            values[number, seed] = run_workflow(workflow, temperature, human, fresh, reference, generations, rng)
-    return [
-        _result(workflow, temperature, values[number])
-        for number, (temperature, workflow) in enumerate(runs)
-    ]
+def simulate_seed(
+    corpus: Corpus, shares: Shares, runs: Sequence[tuple[float, Workflow]], generations: int, seed: int
+) -> Float64:
+    """(runs, generations, measures) of one seed; a run is a temperature and a workflow."""
+    held_out, human, fresh = corpus.parts(shares, seed)
+    reference = make_reference(corpus, held_out, human)
+    return np.array(
+        [
+            run_workflow(
+                workflow, temperature, human, fresh, reference, generations, np.random.default_rng([seed, number])
+            )
+            for number, (temperature, workflow) in enumerate(runs)
+        ]
+    )
 
 
-def _result(workflow: Workflow, temperature: float, values: Float64) -> dict[str, Any]:
+def text_case(workflow: Workflow, temperature: float, values: Float64) -> dict[str, Any]:
+    """Figures of a workflow by generation, with intervals over seeds, and the verdict; values (seeds, generations, …)."""
     figures = {name: over_seeds(values[:, :, at], logarithms=name == "perplexity") for at, name in enumerate(MEASURES)}
     perplexity = figures["perplexity"]["mean"]
     return {
