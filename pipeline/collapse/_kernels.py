@@ -12,7 +12,7 @@ TRIES = 10_000  # draws of an unseen word before the last one stands; about one 
 
 @njit("void(i8[:,::1], i8, f8[:,::1])", cache=True, nogil=True)
 def shuffle_first(order: Any, size: Any, uniform: Any) -> None:
-    """In each row, bring a uniform sample of the first `size` entries to its beginning, one for each column of `uniform`."""
+    """In each row, bring a sample of the first `size` entries to its beginning, as many as `uniform` has columns."""
     for row in range(order.shape[0]):
         for i in range(uniform.shape[1]):
             j = i + int(uniform[row, i] * (size - i))
@@ -67,9 +67,9 @@ def sample_words(bounds: Any, words: Any, seen: Any, unseen: Any, lower: Any, co
         inner = seen[end - 1] - base if end > begin else 0.0
         drawn = np.random.random() * (inner + unseen[before])
         if drawn < inner:
-            word = np.int64(words[_place(seen, begin, end, base + drawn)])
+            word = int(words[_place(seen, begin, end, base + drawn)])
         else:
-            word = np.int64(0)
+            word = 0
             for _ in range(TRIES):
                 word = _place(lower, 0, len(lower), np.random.random() * lower[len(lower) - 1])
                 # No empty line; nothing else that was seen here, which has its own weight.

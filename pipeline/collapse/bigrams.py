@@ -5,8 +5,8 @@ A corpus is an array of word numbers in which 0 stands for the end of a line; th
     p(w | v) = max(c(v, w) - D, 0) / c(v) + D n(v) / c(v) p(w)
     p(w)     = max(m(w) - E, 0) / m + E n / m / V
 
-c counts pairs, n(v) different words after v, m(w) different words before w, and V is the size of the vocabulary, so that
-no word of it has the probability 0. D and E are n1 / (n1 + 2 n2) of the counts of counts.
+c counts pairs, n(v) different words after v, m(w) different words before w, and V is the size of the vocabulary: no
+word of it has the probability 0. D and E are n1 / (n1 + 2 n2) of the counts of counts.
 """
 
 from __future__ import annotations

@@ -71,7 +71,8 @@ def _scale(values: Sequence[float], logarithmic: bool) -> _Scale:
         low, high = low / 1.05, high * 1.05
         if high / low < 1.5:
             low, high = low / 1.25, high * 1.25
-        steps: tuple[float, ...] = (1, 2, 5) if high / low < 200 else (1,)
+        span = high / low
+        steps: tuple[float, ...] = (1, 1.5, 2, 3, 5, 7) if span < 10 else (1, 2, 5) if span < 200 else (1,)
         powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         ticks = tuple(step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high)
         return _Scale(low, high, True, ticks)
@@ -140,7 +141,9 @@ def line_chart(
     )
     for one in series:
         if one.low:
-            outline = "L".join(f"{x(at)},{scale.y(v)}" for at, v in [*enumerate(one.high), *reversed([*enumerate(one.low)])])
+            outline = "L".join(
+                f"{x(at)},{scale.y(v)}" for at, v in [*enumerate(one.high), *reversed([*enumerate(one.low)])]
+            )
             parts.append(Markup('<path class="band {}" d="M{}Z"/>').format(one.colour, outline))
     for one in series:
         kind = "theory" if one.theory else "curve dashed" if one.dashed else "curve"
@@ -153,10 +156,18 @@ def line_chart(
     for one, place in _labels(series, scale):
         label = Markup('<text class="label {}" x="{}" y="{:.1f}">{}</text>')
         parts.append(label.format(one.colour, right + 9, place + 4, one.label))
-    spoken = title + ": " + "; ".join(f"{one.label} {_number(one.mean[0], percent)} to {_number(one.mean[-1], percent)}" for one in series)
+    spoken = (
+        title
+        + ": "
+        + "; ".join(
+            f"{one.label} {_number(one.mean[0], percent)} to {_number(one.mean[-1], percent)}" for one in series
+        )
+    )
     inner = Markup("").join(parts)
     if standalone:
-        paper = Markup('<rect x="-16" y="-16" width="{}" height="{}" style="fill:var(--paper)"/>').format(WIDTH + 32, HEIGHT + 32)
+        paper = Markup('<rect x="-16" y="-16" width="{}" height="{}" style="fill:var(--paper)"/>').format(
+            WIDTH + 32, HEIGHT + 32
+        )
         return Markup(
             '<svg xmlns="http://www.w3.org/2000/svg" class="lines" viewBox="-16 -16 {} {}" width="{}" height="{}" '
             'role="img" aria-label="{}"><style>{}</style>{}{}</svg>\n'

@@ -32,7 +32,7 @@ _SHARES = (0.01, 0.99)  # a generation of the regression has 400 rows: less than
     "temperatures",
     multiple=True,
     type=click.FloatRange(0.1, 2.0),
-    help="Of sampling; may be given several times (default 1.0 and 0.8).",
+    help="Of sampling; may be given several times (default 0.8 and 1.0).",
 )
 @click.option("--generations", type=click.IntRange(2, 100), default=8, show_default=True, help="Models in a row.")
 @click.option("--seeds", type=click.IntRange(2, 100), default=5, show_default=True, help="Repetitions, for intervals.")
@@ -73,7 +73,7 @@ def collapse(inputs: tuple[str, ...], output: str, mix: str | None, theory_only:
     folder = _prepare(Path(output))
     settings = Options(
         fresh=tuple(sorted(shares)),
-        temperatures=tuple(dict.fromkeys(options["temperatures"] or (1.0, 0.8))),
+        temperatures=tuple(dict.fromkeys(options["temperatures"] or (0.8, 1.0))),
         generations=options["generations"],
         seeds=options["seeds"],
         tokens=options["tokens"],

@@ -1,4 +1,4 @@
-"""A normal distribution that is fitted to samples of the fit before it (Shumailov et al. 2023; Alemohammad et al. 2023).
+"""A normal distribution fitted to samples of the fit before it (Shumailov et al. 2023; Alemohammad et al. 2023).
 
 The first generation is the mean and the unbiased variance of `SAMPLES` draws from N(0, 1); each later one of as many
 draws from what the workflow gives it.

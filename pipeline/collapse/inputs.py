@@ -86,7 +86,9 @@ def _parquet_rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
             for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
                 yield from batch.to_pylist()
     except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"{path}: cannot be read ({type(error).__name__}); `headwater verify` says what changed") from error
+        raise RunError(
+            f"{path}: cannot be read ({type(error).__name__}); `headwater verify` says what changed"
+        ) from error
 
 
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -28,7 +28,7 @@ class Options:
     """What decides the figures, beside the text."""
 
     fresh: tuple[float, ...] = (0.1, 0.3)
-    temperatures: tuple[float, ...] = (1.0, 0.8)
+    temperatures: tuple[float, ...] = (0.8, 1.0)
     generations: int = 8
     seeds: int = 5
     tokens: int | None = None

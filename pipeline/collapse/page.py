@@ -35,16 +35,20 @@ def colours(cases: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _theory_series(cases: Sequence[Mapping[str, Any]], key: str) -> list[Series]:
     return [
-        Series(
-            colour, case["title"], case[key]["mean"], case[key]["low"], case[key]["high"], case[key]["theory"] or ()
-        )
+        Series(colour, case["title"], case[key]["mean"], case[key]["low"], case[key]["high"], case[key]["theory"] or ())
         for colour, case in zip(colours(cases), cases, strict=True)
     ]
 
 
 def _text_series(cases: Sequence[Mapping[str, Any]], key: str) -> list[Series]:
     series = [
-        Series(colour, case["title"], case["figures"][key]["mean"], case["figures"][key]["low"], case["figures"][key]["high"])
+        Series(
+            colour,
+            case["title"],
+            case["figures"][key]["mean"],
+            case["figures"][key]["low"],
+            case["figures"][key]["high"],
+        )
         for colour, case in zip(colours(cases), cases, strict=True)
     ]
     if key == "perplexity":

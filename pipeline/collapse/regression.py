@@ -108,10 +108,11 @@ def _errors(
             size = (generation + 1) * rows
             pool[:, size - rows : size], labels[:, size - rows : size] = x, y[..., 0]
             x, y = _subsample(pool, labels, order, size, rng.random((simulations, rows)))
-        transposed = x.transpose(0, 2, 1)
         if workflow.kind != "accumulate":
-            gram, moment = np.zeros_like(gram), np.zeros_like(moment)
-        gram, moment = gram + transposed @ x, moment + transposed @ y
+            gram[:], moment[:] = 0.0, 0.0
+        transposed = x.transpose(0, 2, 1)
+        gram += transposed @ x
+        moment += transposed @ y
         weights = np.linalg.solve(gram, moment)
         errors[generation] = (weights**2).sum() / simulations
     return errors

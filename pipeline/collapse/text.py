@@ -25,6 +25,9 @@ COLLAPSE_RATIO = 8.0
 COLLAPSE_VOCABULARY = 0.1
 
 
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """What text of people holds; every measure but distinct-n is relative to it."""
@@ -54,15 +57,14 @@ def measure(text: Int32, reference: Reference) -> list[float]:
     """Figures of a text in the order of WRITTEN: shares of what people's text has, and distinct n-grams by n-grams."""
     found = np.zeros(len(reference.known), np.bool_)
     found[text] = True
-    size = len(reference.known)
-    pairs = text[:-1].astype(np.int64) * size + text[1:]
-    _, numbers = np.unique(pairs, return_inverse=True)
-    triples = numbers[:-1] * size + text[2:]
+    numbers = text.astype(np.uint64)
+    pairs = numbers[:-1] * _MIX + numbers[1:]  # 64-bit hashes, which overflow
+    triples = pairs[:-1] * _MIX + numbers[2:]
     return [
         float((found & reference.known).sum()) / max(reference.vocabulary, 1.0),
         float(reference.rare[text].mean()) / max(reference.tail, 1e-9),
         len(np.unique(text)) / len(text),
-        (int(numbers.max()) + 1) / len(pairs),
+        len(np.unique(pairs)) / len(pairs),
         len(np.unique(triples)) / len(triples),
     ]
 
@@ -144,7 +146,13 @@ def simulate_seed(
 
 
 def text_case(workflow: Workflow, temperature: float, values: Float64) -> dict[str, Any]:
-    """Figures of a workflow by generation, with intervals over seeds, and the verdict; values (seeds, generations, …)."""
+    """Figures of a workflow by generation with intervals over seeds, and the verdict.
+
+    Args:
+        workflow: what was simulated.
+        temperature: of sampling.
+        values: (seeds, generations, measures), as of `run_workflow`.
+    """
     figures = {name: over_seeds(values[:, :, at], logarithms=name == "perplexity") for at, name in enumerate(MEASURES)}
     perplexity = figures["perplexity"]["mean"]
     return {

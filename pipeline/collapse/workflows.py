@@ -51,9 +51,9 @@ def all_workflows(shares: Sequence[float]) -> tuple[Workflow, ...]:
 
 
 def error_multiplier(fresh: float, generations: int | None = None) -> float:
-    """Error of a linear model relative to the first generation's, with a share of fresh data (Alemohammad et al. 2023).
+    """Error of a linear model relative to the first generation's, with fresh data (Alemohammad et al. 2023).
 
-    (1 - rho^n) / (1 - rho) with rho = (1 - fresh)^2 after n generations, 1 / (1 - rho) in the end; n without fresh data.
+    (1 - rho^n) / (1 - rho) with rho = (1 - fresh)^2 after n generations, 1 / (1 - rho) in the end; n without any.
     """
     rho = (1.0 - fresh) ** 2
     if generations is None:
@@ -65,15 +65,16 @@ def over_seeds(values: Float64, *, logarithms: bool = False) -> Interval:
     """Mean over seeds and its 95 % interval by Student's t, point by point.
 
     Args:
-        values: (seeds, points); at least two seeds.
-        logarithms: of the logarithms, so that the mean is the geometric one and the interval is positive.
+        values: (seeds, points), not negative, and so neither is an interval; at least two seeds.
+        logarithms: of the logarithms, so that the mean is the geometric one.
     """
     seeds = values.shape[0]
     scale = np.log(values) if logarithms else values
     middle = scale.mean(axis=0)
     half = scale.std(axis=0, ddof=1) / np.sqrt(seeds) * float(student.ppf((1 + CONFIDENCE) / 2, seeds - 1))
     back = np.exp if logarithms else np.asarray
-    return {"mean": plain(back(middle)), "low": plain(back(middle - half)), "high": plain(back(middle + half))}
+    low = middle - half if logarithms else np.maximum(middle - half, 0.0)
+    return {"mean": plain(back(middle)), "low": plain(back(low)), "high": plain(back(middle + half))}
 
 
 def plain(values: Float64) -> list[float]:
