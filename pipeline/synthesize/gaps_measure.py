@@ -1,4 +1,4 @@
-"""Shares of strata against their targets: intervals, what is thin, and how much is missing. Pure functions of counts."""
+"""Shares of strata against their targets: intervals, what is thin, how much is missing. Pure functions of counts."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Measured:
     target: Target
     documents: int  # that the shares are of
     amount: int  # of them, in the unit of the shares
-    hosts: float  # effective number of hosts (Kish 1965)
+    hosts: float  # effective number of hosts (Kish 1965), as far as the bootstrap tells it
     asked: int
     unknown: int
     other: int  # documents with values that are not named and of which the shares are not
@@ -159,7 +159,7 @@ def measure(tally: Tally, wanted: Mapping[str, Wanted], config: GapTargets) -> M
         target=tally.target,
         documents=documents,
         amount=total,
-        hosts=effective_hosts(whole, total) if total else 0.0,
+        hosts=min(effective_hosts(whole, total), float(documents)) if total else 0.0,
         asked=tally.asked,
         unknown=tally.unknown,
         other=tally.asked - tally.unknown - documents,

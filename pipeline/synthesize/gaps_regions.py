@@ -81,7 +81,8 @@ def votes_of_page(page: Mapping[str, Any] | None) -> Counter[str]:
 @lru_cache(maxsize=1)
 def _spelling() -> tuple[dict[str, WordTable], list[list[str]]]:
     """Words by language, and the countries of each class."""
-    tables, regions = {}, []
+    tables: dict[str, WordTable] = {}
+    regions: list[list[str]] = []
     for language, groups in read_data("gaps_regions")["spelling"].items():
         words = {}
         for group in groups:

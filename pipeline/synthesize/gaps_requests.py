@@ -55,7 +55,7 @@ def allot(gaps: Sequence[Gap], limit: int) -> list[int]:
 def plan_requests(
     measured: Sequence[Measured], tallies: Sequence[Tally], config: GapTargets
 ) -> tuple[list[Request], dict[tuple[str, str], Seed], list[str]]:
-    """Requests of all thin strata, the seeds that they name by (target, doc_id), and what could not be asked and why."""
+    """Requests of all thin strata, their seeds by (target, doc_id), and what could not be asked and why."""
     pairs = [(one, tally, gap) for one, tally in zip(measured, tallies, strict=True) for gap in one.gaps if gap.to_add]
     numbers = allot([gap for _, _, gap in pairs], config.requests.limit)
     requests: list[Request] = []

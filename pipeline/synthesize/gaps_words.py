@@ -23,8 +23,8 @@ Int = npt.NDArray[np.int64]
 
 # A topic is named where its words are several, frequent, and clearly more than those of the next topic.
 MOST_OF_A_WORD = 3  # a word counts as often at most: one term of a menu names no topic
-LEAST_SCORE = 5
-LEAST_DISTINCT = 3
+LEAST_SCORE = 6
+LEAST_DISTINCT = 4
 LEAST_PER_WORD = 0.008  # score by words of the text
 MARGIN = 1.5
 # Gender terms: which side prevails is said of three and more.
@@ -101,7 +101,7 @@ def find_words(texts: Tokens, languages: Sequence[str | None], tables: Mapping[s
     word = (texts.kind & KIND_WORD) != 0
     row = np.repeat(np.arange(texts.docs), np.diff(texts.doc_token))[word]
     hashes = texts.hash[word]
-    known = {language for language in languages if language in tables}
+    known = {language for language in languages if language is not None and language in tables}
     parts = []
     for language in sorted(known):
         table = tables[language]
