@@ -226,11 +226,7 @@ def verify_run(path: str | Path) -> list[str]:
 def check_manifest(root: Path, manifest: dict[str, Any]) -> list[str]:
     """What is wrong about the files and counts of a folder that a manifest of the shape of run.json describes."""
     problems = ["a take-down of documents has begun and not ended"] if (root / JOURNAL).exists() else []
-    named = {entry["path"] for entry in manifest["files"]}
-    for folder in RESULT_FOLDERS:
-        for file in sorted((root / folder).rglob("*")):
-            if file.is_file() and str(file.relative_to(root)) not in named:
-                problems.append(f"{file.relative_to(root)} is not in run.json")
+    problems += check_unlisted(root, manifest)
     counted: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for entry in manifest["files"]:
         problems += _check_file(root, entry, counted)
@@ -246,14 +242,28 @@ def check_manifest(root: Path, manifest: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _check_file(root: Path, entry: dict[str, Any], counted: dict[str, dict[str, Counter[str]]]) -> list[str]:
+def check_unlisted(root: Path, manifest: dict[str, Any], name: str = "run.json") -> list[str]:
+    """Files in the folders of results that the manifest does not list."""
+    named = {entry["path"] for entry in manifest["files"]}
+    files = (file for folder in RESULT_FOLDERS for file in sorted((root / folder).rglob("*")) if file.is_file())
+    found = (str(file.relative_to(root)) for file in files)
+    return [f"{file} is not in {name}" for file in found if file not in named]
+
+
+def check_bytes(root: Path, entry: dict[str, Any], name: str = "run.json") -> list[str]:
+    """What is wrong about the bytes of a file."""
     path = root / entry["path"]
     if not path.is_file():
         return [f"{entry['path']} is missing"]
     if path.stat().st_size != entry["bytes"]:
-        return [f"{entry['path']} has {path.stat().st_size} bytes, run.json says {entry['bytes']}"]
-    if sha256_of(path) != entry["sha256"]:
-        return [f"{entry['path']} has another sha256 than run.json says"]
+        return [f"{entry['path']} has {path.stat().st_size} bytes, {name} says {entry['bytes']}"]
+    return [] if sha256_of(path) == entry["sha256"] else [f"{entry['path']} has another sha256 than {name} says"]
+
+
+def _check_file(root: Path, entry: dict[str, Any], counted: dict[str, dict[str, Counter[str]]]) -> list[str]:
+    path = root / entry["path"]
+    if problems := check_bytes(root, entry):
+        return problems
     if path.suffix != ".parquet":
         return []
     kind = entry["path"].split("/")[0]

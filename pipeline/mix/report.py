@@ -24,6 +24,7 @@ PARTS = (
     ("machine_translated", "grounded synthetic text"),
     ("ai_generated", "ungrounded synthetic text"),
 )
+CONSTRAINTS_SHOWN = 12
 LOADERS = {
     "parquet": """from pathlib import Path
 
@@ -90,10 +91,16 @@ def percent(value: float | None, digits: int = 1) -> str:
     return "–" if value is None else f"{100 * value:.{digits}f}\u00a0%"
 
 
+def _urgency(report: Mapping[str, Any]) -> tuple[bool, bool, bool, float]:
+    """Order of constraints: of the whole mix, then binding ones, then those with least to spare; left out last."""
+    slack = report["slack"]
+    return bool(report["stratum"]), slack is None, not report["binding"], slack or 0.0
+
+
 def _values(manifest: Mapping[str, Any]) -> dict[str, Any]:
     plan = manifest["plan"]
     cells = plan["cells"]
-    shares = [one for one in plan["constraints"] if one["name"] not in ("repeats", "budget")]
+    shares = sorted((one for one in plan["constraints"] if one["name"] not in ("repeats", "budget")), key=_urgency)
     return {
         "m": manifest,
         "plan": plan,
@@ -101,7 +108,8 @@ def _values(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "whole": composition(cells),
         "by_source": composition(cells, "source"),
         "by_language": composition(cells, "language"),
-        "shares": shares,
+        "shares": shares[:CONSTRAINTS_SHOWN],
+        "more_shares": shares[CONSTRAINTS_SHOWN:],
         "repeats": next(one for one in plan["constraints"] if one["name"] == "repeats"),
         "files": [one for one in manifest["files"] if one["path"].startswith(("data/", "weights/"))],
         "form": manifest["recipe"]["output"]["format"],
