@@ -9,18 +9,22 @@ Documents of a source are in groups by what is known of them:
     ai_labelled, mt_labelled   labelled documents that a source asks for: no human text
 
 `measured` is estimated for each language of a source, fresh and not fresh apart (what an earlier run held is older, so
-the one says nothing of the other). A set that was chosen by its scores would bias an estimate that is linear in them, so
-all documents are estimated that the source would have without filters on labels and scores: with A the upper bound of
-the AI share of their T tokens, L the tokens of those that are labelled AI (of which at most LABELLED_WRONGLY of T are
-human, by the threshold of the label), the T' tokens that take part hold at most A*T - max(0, L - LABELLED_WRONGLY*T) of
-AI text. The bound of machine translation is that of the mean of p_machine_translated, which rests on a prior.
+the one says nothing of the other), and for each page type where a floor is on page types. A set that was chosen by its
+scores would bias an estimate that is linear in them, so all documents are estimated that the source would have without
+filters on labels and scores. With A the upper bound of the AI share of their T tokens, L the tokens of those that are
+labelled AI, and W the human ones among these (LABELLED_WRONGLY of T are expected, by the threshold of the label; two
+standard deviations are added), what takes part holds at most A*T - max(0, L - W) tokens of AI text.
 
-Each of the two bounds is one-sided at half of the error (Bonferroni); what is left of 1 is the human share.
+The bound of machine translation is that of the mean of p_machine_translated, which rests on a prior. Each of the two
+bounds is one-sided at half of the error (Bonferroni); what is left of 1 is the human share.
+
+A plan takes documents in the order of their keys. Where a recipe weighs them by columns other than scores, the first of
+them are not like all, and the larger is taken of the bounds of all and of all by weight.
 """
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,6 +44,7 @@ from pipeline.index import read_manifest
 from pipeline.keys import document_hashes, read_arrow
 from pipeline.mix.candidates import REAL, InputFile, candidates_path
 from pipeline.mix.inputs import SCORED_COLUMNS
+from pipeline.mix.race import LARGEST_WEIGHT, LEAST_WEIGHT, uniform_of
 from pipeline.mix.survey import (
     AI_LABELLED,
     ASSUMED,
@@ -49,7 +54,6 @@ from pipeline.mix.survey import (
     MT_LABELLED,
     OTHER_SOURCE,
     SPLITS,
-    UNMEASURED,
     SourceFacts,
     SurveyPlan,
     has_controls,
@@ -67,7 +71,7 @@ _TAKES_PART = ("", *SPLITS)
 _BY_SCORE = ("label", OTHER_SOURCE, *(f"{kind}_{name}" for kind in ("minimum", "maximum") for name in SCORED_COLUMNS))
 _COLUMNS = (
     "doc_id", "fresh", "language", "page_type", "group", "reason", "tokens", "host", "score", "p_machine_translated",
-    "words", "fetched_at",
+    "words", "fetched_at", "key",
 )  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
@@ -160,8 +164,22 @@ def estimate_bounds(
         calibrator = None if calibration is None else Calibrator(calibration, controls.get(name))
         mine = [candidates_path(plan.folder, file.number) for file in files if file.source == name]
         for key, (rows, totals) in sorted(_samples(mine, facts, split_types).items()):
-            bounds += bounds_of(facts, key, rows, totals, calibrator, reason, plan.recipe.confidence)
+            weights = _weights(plan.recipe, rows)
+            bounds += bounds_of(facts, key, rows, totals, calibrator, reason, plan.recipe.confidence, weights)
     return sorted(bounds, key=lambda one: (one.source, one.language, one.fresh, one.page_type, one.group))
+
+
+def _weights(recipe: MixRecipe, rows: pa.Table) -> Floats | None:
+    """The weights behind the keys of documents; None where all are equal, or scores are among them.
+
+    By a weight that rises with p_human, AI text comes later, so that the bound of all holds.
+    """
+    weights = recipe.weights
+    if not (weights.columns or weights.rehydration) or SCORED_COLUMNS & set(weights.columns):
+        return None
+    times = np.array([-math.log(uniform_of(recipe.seed, one)) for one in rows.column("doc_id").to_pylist()])
+    keys = np.asarray(rows.column("key")).astype(np.float64)
+    return np.clip((times * 2.0**32 + 1.0) / (keys + 1.0), LEAST_WEIGHT, LARGEST_WEIGHT)
 
 
 def _samples(
@@ -190,7 +208,7 @@ def _samples(
                 mask = pc.and_(mask, pc.equal(table.column("page_type"), key[2]))
             mine = table.filter(mask).combine_chunks()
             samples[key] = smallest_hashes(pa.concat_tables([samples[key], mine]) if key in samples else mine)
-    return {key: (samples[key], found) for key, found in totals.items()}
+    return {key: (samples[key].sort_by("doc_id").combine_chunks(), found) for key, found in totals.items()}
 
 
 def smallest_hashes(rows: pa.Table, size: int = SAMPLE) -> pa.Table:
@@ -209,6 +227,7 @@ def bounds_of(
     calibrator: Calibrator | None,
     refused: str | None,
     confidence: float,
+    weights: Floats | None = None,
 ) -> list[Bound]:
     """Bounds of the groups of one stratum.
 
@@ -220,8 +239,11 @@ def bounds_of(
         calibrator: with the controls; None where `refused` says why the scores cannot be used.
         refused: see there.
         confidence: of both bounds together.
+        weights: by which the documents come, where they are not equal.
     """
     assert isinstance(facts.source, RunSource)
+    tokens_of = np.asarray(rows.column("tokens"), np.float64)
+    ways = [tokens_of] if weights is None else [tokens_of, tokens_of * weights]
     language, fresh, page_type = key
     groups = rows.column("group").to_pylist()
     part = np.asarray(pc.is_in(rows.column("reason"), pa.array(_TAKES_PART)), bool)
@@ -236,12 +258,15 @@ def bounds_of(
         elif group == MT_LABELLED:
             mt, basis = 1.0, "label"
         elif group == DATED:
-            ai, mt, basis = AI_BOUND_BEFORE_RELEASE, translated_bound(rows, mine, confidence), "dated"
+            ai, basis = AI_BOUND_BEFORE_RELEASE, "dated"
+            mt = max(translated_bound(rows, mine, sizes, confidence) for sizes in ways)
         elif group == MEASURED and calibrator is not None:
-            ai, share = machine_bound(facts, rows, mine, calibrator, confidence)
-            reason = share.refused
+            found = [machine_bound(facts, rows, mine, sizes, calibrator, confidence) for sizes in ways]
+            ai, share = max(one for one, _ in found), found[0][1]
+            reason = next((one.refused for _, one in found if one.refused), None)
             if reason is None:
-                mt, basis = translated_bound(rows, mine, confidence), "estimated"
+                basis = "estimated"
+                mt = max(translated_bound(rows, mine, sizes, confidence) for sizes in ways)
         else:
             reason = refused or _unmeasured(rows, mine, language)
         known = basis != "none"
@@ -264,10 +289,14 @@ def _unmeasured(rows: pa.Table, mine: npt.NDArray[np.bool_], language: str) -> s
 
 
 def machine_bound(
-    facts: SourceFacts, rows: pa.Table, mine: npt.NDArray[np.bool_], calibrator: Calibrator, confidence: float
+    facts: SourceFacts,
+    rows: pa.Table,
+    mine: npt.NDArray[np.bool_],
+    tokens: Floats,
+    calibrator: Calibrator,
+    confidence: float,
 ) -> tuple[float, Share]:
-    """Upper bound of the AI share of the tokens of `mine`, and the estimate among all documents with controls."""
-    tokens = np.asarray(rows.column("tokens"), np.float64)
+    """Upper bound of the AI share of the `tokens` of `mine`, and the estimate among all documents with controls."""
     early = captured_within(rows.column("fetched_at").combine_chunks(), FIRST_CAPTURES, facts.before)
     language, types = rows.column("language").to_pylist(), rows.column("page_type").to_pylist()
     typed = np.array([one != "none" for one in types], bool)
@@ -287,18 +316,23 @@ def machine_bound(
         return 0.0, share
     labelled = np.array([one == AI_LABELLED for one in rows.column("group").to_pylist()], bool) & whole
     total, known = float(tokens[whole].sum()), float(tokens[labelled].sum())
-    left = share.high * total - max(0.0, known - LABELLED_WRONGLY * total)
-    return min(1.0, max(0.0, left / float(tokens[mine & whole].sum()))), share
+    # Two standard deviations more than what is expected: a long document may be among the few.
+    wrongly = LABELLED_WRONGLY * total + 2.0 * math.sqrt(LABELLED_WRONGLY * float((tokens[whole] ** 2).sum()))
+    left = share.high * total - max(0.0, known - wrongly)
+    ours = float(tokens[mine & whole].sum())
+    return (min(1.0, max(0.0, left / ours)) if ours else 1.0), share
 
 
-def translated_bound(rows: pa.Table, mine: npt.NDArray[np.bool_], confidence: float, seed: int = 0) -> float:
-    """Upper bound of the mean of p_machine_translated over the tokens of `mine`, by a bootstrap over hosts.
+def translated_bound(
+    rows: pa.Table, mine: npt.NDArray[np.bool_], tokens: Floats, confidence: float, seed: int = 0
+) -> float:
+    """Upper bound of the mean of p_machine_translated over the `tokens` of `mine`, by a bootstrap over hosts.
 
     Documents are drawn where there are fewer than MIN_HOSTS hosts; the largest value is the bound of a few documents.
     """
     part = rows.filter(pa.array(mine))
     values = np.asarray(pc.fill_null(part.column("p_machine_translated"), UNKNOWN_TRANSLATED), np.float64)
-    tokens = np.asarray(part.column("tokens"), np.float64)
+    tokens = tokens[mine]
     if len(values) < MIN_DOCUMENTS:
         return float(values.max(initial=0.0))
     hosts = np.asarray(part.column("host"))
@@ -315,11 +349,3 @@ def translated_bound(rows: pa.Table, mine: npt.NDArray[np.bool_], confidence: fl
         times = np.bincount(generator.integers(0, len(totals), len(totals)), minlength=len(totals))
         means[draw] = float(times @ totals) / float(times @ sizes)
     return float(np.quantile(means, (1 + confidence) / 2))
-
-
-def write_bounds(path: str | Path, bounds: Sequence[Bound]) -> None:
-    """Bounds as JSON."""
-    Path(path).write_text(json.dumps([bound.as_dict() for bound in bounds], indent=2) + "\n", encoding="utf-8")
-
-
-__all__ = ["UNMEASURED", "Bound", "bounds_of", "estimate_bounds", "read_controls"]

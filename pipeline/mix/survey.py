@@ -1,8 +1,8 @@
 """Every data file of a mix's sources, read once in batches, to CANDIDATES beside it.
 
 `survey_file` reads one file in a child process; `SurveyFiles` is the Beam transform around it. Where a recipe weighs
-documents by columns, a pass before it (`sum_columns`, of those columns alone) gives the mean of each source, which nulls
-count as: with the mean of a file, a document's key would depend on the file that it was written to.
+documents by columns, a pass before it (`sum_columns`, of those columns alone) gives the mean of each source, which
+nulls count as: with the mean of a file, a document's key would depend on the file that it was written to.
 """
 
 from __future__ import annotations
@@ -32,18 +32,16 @@ from detectors.strata import FIRST_CAPTURES
 from pipeline.calls import Call, RunOnHost
 from pipeline.mix.candidates import CANDIDATES, GROUNDED, REAL, UNGROUNDED, InputFile, candidates_path
 from pipeline.mix.freshness import SEEN, FreshnessPlan, read_verdicts
-from pipeline.mix.inputs import SCORED_COLUMNS, plan_inputs
+from pipeline.mix.inputs import SCORED_COLUMNS
+from pipeline.mix.race import race_keys, value_column, weights_of
 from pipeline.mix.tokens import count_tokens
+from schemas.document import TIMESTAMP
 from schemas.recipe import MixRecipe, RunSource, Source
 
-U64 = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 
 BATCH_ROWS = 1024
 HEAD = "ai_text"  # the score that shares of AI text are estimated from
-# A weight of 0 would never come, one of infinity always first.
-LEAST_WEIGHT, LARGEST_WEIGHT = 1e-6, 1e6
 
 DATED, MEASURED, UNMEASURED, ASSUMED = "dated", "measured", "unmeasured", "assumed"
 AI_LABELLED, MT_LABELLED = "ai_labelled", "mt_labelled"
@@ -197,7 +195,7 @@ def survey_batch(plan: SurveyPlan, facts: SourceFacts, rows: pa.Table, first_row
         "score": _column(rows, "ai_text_score", pa.float32()),
         "p_machine_translated": _column(rows, "p_machine_translated", pa.float32()),
         "words": pc.fill_null(_column(rows, "words", pa.int32()), 0),
-        "fetched_at": _column(rows, "fetched_at", CANDIDATES.field("fetched_at").type),
+        "fetched_at": _column(rows, "fetched_at", TIMESTAMP),
     }
     return pa.table([pa.array(columns[f.name], f.type) for f in CANDIDATES], schema=CANDIDATES)
 
@@ -214,51 +212,10 @@ def _column(rows: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
     return rows.column(name).combine_chunks().cast(kind)
 
 
-def value_column(rows: pa.Table, name: str) -> Floats:
-    """A numeric column, or a field of a struct (`quality.SIGNAL`); NaN where it is null or not there."""
-    top, _, inner = name.partition(".")
-    if top not in rows.schema.names:
-        return np.full(rows.num_rows, np.nan)
-    values = rows.column(top).combine_chunks()
-    if inner:
-        values = pc.struct_field(values, inner)
-    return np.asarray(pc.fill_null(values.cast(pa.float64()), np.nan), np.float64)
-
-
-def weights_of(recipe: MixRecipe, rows: pa.Table, means: Mapping[str, float]) -> Floats:
-    """Weight of each document: the product of columns to their exponents, and of `mix_weight` with rehydration.
-
-    A null counts as the mean of its source, and as 1 where the source has no value at all.
-    """
-    weights = np.ones(rows.num_rows)
-    for name, exponent in sorted(recipe.weights.columns.items()):
-        values = value_column(rows, name)
-        values = np.where(np.isnan(values), means.get(name, 1.0), values)
-        weights *= np.clip(values, LEAST_WEIGHT, LARGEST_WEIGHT) ** exponent
-    if recipe.weights.rehydration:
-        values = value_column(rows, "mix_weight")
-        weights *= np.where(np.isnan(values), 1.0, values)
-    # In 24 bits, so that the last bits of a power, which differ between processors, decide nothing.
-    return np.clip(weights, LEAST_WEIGHT, LARGEST_WEIGHT).astype(np.float32).astype(np.float64)
-
-
-def uniform_of(seed: str, doc_id: str) -> float:
-    """A number in (0, 1] that a seed and a document decide."""
-    return (xxhash.xxh3_64_intdigest(f"{seed}\x00{doc_id}".encode()) + 1) / 2**64
-
-
-def race_keys(seed: str, doc_ids: Sequence[str], weights: Floats) -> U64:
-    """Keys of an exponential race (Efraimidis & Spirakis 2006): floor(2^32 * -ln(u) / weight)."""
-    times = np.array([-math.log(uniform_of(seed, doc_id)) for doc_id in doc_ids])
-    return np.floor(times / weights * 2.0**32).astype(np.uint64)
-
-
 def _groups(facts: SourceFacts, rows: pa.Table, label: pa.Array, language: Sequence[str]) -> list[str]:
     """What is known of the human share of each real document."""
     assert isinstance(facts.source, RunSource)
-    early = captured_within(
-        _column(rows, "fetched_at", CANDIDATES.field("fetched_at").type), FIRST_CAPTURES, facts.before
-    )
+    early = captured_within(_column(rows, "fetched_at", TIMESTAMP), FIRST_CAPTURES, facts.before)
     typed = np.asarray(_column(rows, "page_type", pa.string()).is_valid())
     scored = np.isfinite(value_column(rows, "ai_text_score"))
     rest = [MEASURED if one else UNMEASURED for one in has_controls(facts, language, typed, scored).tolist()]
@@ -275,7 +232,8 @@ def _groups(facts: SourceFacts, rows: pa.Table, label: pa.Array, language: Seque
 def has_controls(facts: SourceFacts, language: Sequence[str], typed: Flags, scored: Flags) -> Flags:
     """Whether each document has a score, and its stratum controls. `typed`: whether its page type is known."""
     known = [(None if code == "und" else code, kind) for code, kind in zip(language, typed.tolist(), strict=True)]
-    return scored & np.array([one in facts.measured for one in known], bool)
+    found: Flags = scored & np.array([one in facts.measured for one in known], bool)
+    return found
 
 
 def _first(reasons: list[str | None], mask: Iterable[bool], reason: str) -> None:
@@ -394,6 +352,3 @@ class SurveyFiles(beam.PTransform):  # type: ignore[misc]
             sums = files | "SumCalls" >> beam.Map(sum_call) | "SumColumns" >> RunOnHost(self.workers, self.groups)
             calls = files | "WeighedCalls" >> beam.FlatMap(survey_call, beam.pvalue.AsList(sums))
         return calls | "SurveyEach" >> RunOnHost(self.workers, self.groups)
-
-
-__all__ = ["FileSurvey", "SurveyFiles", "SurveyPlan", "plan_inputs", "plan_survey", "survey_file"]
