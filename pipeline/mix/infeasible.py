@@ -151,8 +151,15 @@ class _Change:
     enough: bool
 
 
-def explain_impossible(pool: Pool, recipe: MixRecipe) -> InfeasibleRecipe:
+def explain_impossible(pool: Pool, recipe: MixRecipe, largest: Largest) -> InfeasibleRecipe:
     """There is no mix at all, though every constraint by itself could be met."""
+    if largest.total >= 1:
+        longest = max(int(stock.tokens.max(initial=0)) for stock in pool.stocks)
+        return InfeasibleRecipe(
+            f"no mix of whole documents keeps all of {', '.join(limits_of(recipe))}: {int(largest.total):,}"
+            f" {recipe.tokens.unit} would, in parts of documents, and the longest has {longest:,}; add text, or make"
+            " the shares more lenient"
+        )
     need = recipe.budget or 1
     return InfeasibleRecipe(
         f"no mix keeps all of {', '.join(limits_of(recipe))} together. {_advice(pool, recipe, need, None)}"
@@ -219,7 +226,9 @@ def _changes(pool: Pool, recipe: MixRecipe, need: int, largest: Largest | None) 
     most = reach(model.with_limits({"repeats": _MOST_REPEATS}))
     if most >= wanted:
         repeats = next(
-            n for n in range(recipe.repeats + 1, _MOST_REPEATS + 1) if reach(model.with_limits({"repeats": n})) >= wanted
+            n
+            for n in range(recipe.repeats + 1, _MOST_REPEATS + 1)
+            if reach(model.with_limits({"repeats": n})) >= wanted
         )
         changes.append(_Change(f"raise repeats from {recipe.repeats} to {repeats}", most, True))
     elif most > now * (1 + 1e-6) + 1:

@@ -10,29 +10,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.mix.plan_model import I64
+from pipeline.mix.plan_model import F64, I64
 from pipeline.mix.plan_pool import Pool
 from pipeline.mix.plan_repair import repair, walk
 from pipeline.mix.solve import Largest, best_mix, largest_mix
 
 _ROUNDS = 12  # of finding hosts that the host cap binds; what is left is repaired
+_LESS = (1e-9, 1e-5, 1e-3)
 _FEW = 64  # units that are worth a walk
 
 
 def top_of(pool: Pool) -> tuple[I64, Largest]:
     """The largest mix in whole documents, and in fractions of tokens; splits the hosts that the cap binds."""
-    model = pool.model
     for _ in range(_ROUNDS):
-        largest = largest_mix(pool, model)
+        largest = largest_mix(pool, pool.model)
         if largest.total < 1:
             return pool.empty(), largest
-        full = pool.tokens(pool.full())
-        mix = best_mix(pool, model, largest.total * (1 - 1e-9), full)
-        if mix is None:
-            mix = best_mix(pool, model, largest.total * (1 - 1e-6), full)
-        if mix is None:
-            return pool.empty(), largest
-        selection = pool.nearest(mix, pool.empty(), pool.full())
+        selection = pool.nearest(_best_of(pool, largest), pool.empty(), pool.full())
         over = pool.hosts_over(selection)
         if not over:
             break
@@ -41,6 +35,18 @@ def top_of(pool: Pool) -> tuple[I64, Largest]:
     begun = pool.tokens(kept) > 0  # a gap is filled with what the mix takes anyway, not with one more pass
     begun[:, 0] = True
     return walk(pool, kept, np.where(begun, pool.full(), kept), None)[0], largest
+
+
+def _best_of(pool: Pool, largest: Largest) -> F64:
+    """The best mix as large as the largest, less what the solver needs to find one."""
+    full = pool.tokens(pool.full())
+    for less in _LESS:
+        mix = best_mix(pool, pool.model, largest.total * (1 - less), full)
+        if mix is not None:
+            return mix
+    before = np.arange(full.shape[1] - 1) * pool.size[:, None]  # passes after the first, one after the other
+    later = np.clip(largest.later[:, None] - before, 0, pool.size[:, None])
+    return np.column_stack([largest.first, later])
 
 
 def level(pool: Pool, above: I64, total: int) -> I64:

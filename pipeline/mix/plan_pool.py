@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.mix.plan_model import ONE, F64, I64, Model, Stock
+from pipeline.mix.plan_model import F64, I64, ONE, Model, Stock
 
 _GOLDEN = 0.6180339887498949
 
@@ -78,7 +78,11 @@ class Pool:
             return np.concatenate([np.zeros(1, np.int64), np.cumsum(values[entries], dtype=np.int64)[last]])
 
         return Piece(
-            cell, host, np.concatenate([np.zeros(1, np.int64), ends[last]]), summed(stock.tokens), summed(stock.documents)
+            cell,
+            host,
+            np.concatenate([np.zeros(1, np.int64), ends[last]]),
+            summed(stock.tokens),
+            summed(stock.documents),
         )
 
     def _index(self) -> None:

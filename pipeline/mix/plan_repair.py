@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.mix.plan_model import ONE, I64
+from pipeline.mix.plan_model import I64, ONE
 from pipeline.mix.plan_pool import Pool
 
 WALK_UNITS = 256
@@ -89,7 +89,9 @@ def _remove_one(chosen: _Chosen, low: I64) -> bool:
         for host, tokens in sorted(chosen.of_host.items()):
             if tokens > limit:
                 pieces = np.array(chosen.pool.of_host[host])
-                offers = [(int(at), int(free[piece, at]), int(piece)) for piece in pieces for at in range(free.shape[1])]
+                offers = [
+                    (int(at), int(free[piece, at]), int(piece)) for piece in pieces for at in range(free.shape[1])
+                ]
                 at, _, piece = max(offer for offer in offers if offer[1] > 0)
                 _take(chosen, piece, at, tokens - limit, int(bounds[piece, at]))
                 return True
