@@ -1,8 +1,8 @@
 """One chain of selections for all budgets: any two budgets of a recipe take one selection within the other.
 
-The chain starts with the largest mix. Below it, every level is the best mix of half the tokens *within* the level above;
-between two levels lie midpoints, midpoints of those, and at last a walk that adds documents one by one. None of it
-depends on the budget, which only says where in the chain to stop. There is always something to find: the constraints
+The chain starts with the largest mix. Below it, every level is the best mix of half the tokens *within* the level
+above; between two levels lie midpoints, midpoints of those, and at last a walk that adds documents one by one. None of
+it depends on the budget, which only says where in the chain to stop. There is always something to find: the constraints
 are shares, so that what keeps them keeps them at half its size.
 """
 
@@ -55,7 +55,7 @@ def level(pool: Pool, above: I64, total: int) -> I64:
         upper = pool.tokens(above)
         mix = best_mix(pool, pool.model, total, upper)
         if mix is None:  # not by more than the solver's tolerance: a part of what is above keeps what that keeps
-            mix = upper * (total / max(1, int(upper.sum())))
+            mix = upper.astype(np.float64) * (total / max(1, int(upper.sum())))
         selection = pool.nearest(mix, pool.empty(), pool.extend(above))
         over = pool.hosts_over(selection)
         if not over:
@@ -82,8 +82,8 @@ def choose(pool: Pool, top: I64, budget: int) -> tuple[I64, int]:
             break
         high = low
     while int((pool.units(high) - pool.units(low)).sum()) > _FEW:
-        middle = (pool.tokens(low) + pool.tokens(high)) / 2
-        middle = repair(pool, pool.nearest(middle, low, high), low)
+        halfway = (pool.tokens(low) + pool.tokens(high)) / 2
+        middle = repair(pool, pool.nearest(halfway, low, high), low)
         if not pool.total(low) < pool.total(middle) < pool.total(high):
             break
         if pool.total(middle) <= budget:

@@ -149,8 +149,8 @@ def build_model(stocks: Sequence[Stock], recipe: MixRecipe) -> Model:
             inside = members(cells, stratum)
             share = parts(floor.share, up=True)
             limits.append(Limit(f"floors.{number}", True, stratum, share, np.where(inside, human, 0), nothing, inside))
-    grounded = np.where(origins == GROUNDED, ONE, 0)
-    ungrounded = np.where(origins == UNGROUNDED, ONE, 0) + (suspected if recipe.caps.suspected else 0)
+    grounded = ONE * (origins == GROUNDED).astype(np.int64)
+    ungrounded = ONE * (origins == UNGROUNDED).astype(np.int64) + (suspected if recipe.caps.suspected else nothing)
     limits.append(Limit("caps.grounded", False, (), parts(recipe.caps.grounded, up=False), grounded, grounded, every))
     limits.append(
         Limit("caps.ungrounded", False, (), parts(recipe.caps.ungrounded, up=False), ungrounded, ungrounded, every)

@@ -1,9 +1,9 @@
 """What can be chosen: cells in the order of their keys, cut into pieces where the host cap binds.
 
 A *piece* is the documents of a cell, or those of one host in it; the first pieces are the cells, less the hosts that
-were split from them. A *selection* is an array int64[pieces, passes]: how many entries of the cell's order a pass takes,
-as far as they belong to the piece. A selection that is older than a split has fewer rows; the new pieces follow their
-cell, so that it stays what it was.
+were split from them. A *selection* is an array int64[pieces, passes]: how many entries of the cell's order a pass
+takes, as far as they belong to the piece. A selection that is older than a split has fewer rows; the new pieces follow
+their cell, so that it stays what it was.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ class Pool:
                 touched.append(int(cell))
         alone = np.zeros(len(self.hosts), bool)
         alone[list(self.of_host)] = True
-        for cell in touched:
-            self.pieces[cell] = self._piece(cell, -1, np.flatnonzero(~alone[self._host[cell]]))
+        for place in touched:
+            self.pieces[place] = self._piece(place, -1, np.flatnonzero(~alone[self._host[place]]))
         self._index()
 
     def full(self) -> I64:

@@ -77,7 +77,8 @@ def repair(pool: Pool, selection: I64, low: I64) -> I64:
 def _bounds(chosen: _Chosen, low: I64) -> I64:
     """Fewest units that removal may leave: those of `low`, and no fewer than the next pass takes."""
     after = np.concatenate([chosen.units[:, 1:], np.zeros((len(low), 1), np.int64)], axis=1)
-    return np.maximum(low, after)
+    bounds: I64 = np.maximum(low, after)
+    return bounds
 
 
 def _remove_one(chosen: _Chosen, low: I64) -> bool:
@@ -99,8 +100,7 @@ def _remove_one(chosen: _Chosen, low: I64) -> bool:
     if worst < 0 or chosen.slack[worst] >= 0:
         return False
     rows = chosen.rows[worst]
-    offers = np.argwhere((rows < 0) & (free > 0))
-    piece_of, pass_of = offers[:, 0], offers[:, 1]
+    piece_of, pass_of = np.nonzero((rows < 0) & (free > 0))
     gain = -rows[piece_of, pass_of].astype(np.float64)
     need = np.minimum(np.ceil(-chosen.slack[worst] / gain), free[piece_of, pass_of])
     others = np.maximum(chosen.rows[:, piece_of, pass_of], 0).astype(np.float64)

@@ -212,8 +212,7 @@ def _stays(base: _Base, model: Model, name: str, mix: F64) -> bool:
     """Whether an optimum is one still when a limit moves: it keeps the new limit, and did not lean on the old."""
     if name == "caps.host":
         return False
-    cells = np.zeros((2, len(model.cells)))
-    np.add.at(cells, (slice(None), base.pool.cell_of), mix.T)
+    cells = [np.bincount(base.pool.cell_of, column, len(model.cells)) for column in mix.T]
     for old, new in zip(base.pool.model.limits, model.limits, strict=True):
         if old.name == name:
             slacks = [(row[0] @ cells[0] + row[1] @ cells[1]) / ONE for row in (old.rows(), new.rows())]

@@ -48,7 +48,7 @@ class Largest:
         total: tokens; 0 where no mix keeps the constraints.
         first: float64[pieces], tokens of the first pass.
         later: float64[pieces], tokens of all other passes.
-        prices: tokens that `total` gains when the share of a limit moves by 1 the lenient way, by limit; the derivative.
+        prices: tokens that `total` gains when a share moves by 1 the lenient way, by limit; the derivative.
         host_price: likewise of the host cap.
     """
 
@@ -119,7 +119,7 @@ def largest_mix(pool: Pool, model: Model, more: Limit | None = None, need: float
 
 
 def _added(model: Model, limit: Limit, more: Limit) -> F64:
-    """Coefficients of first and later passes of added text: fresh, of the best measured kind in the stratum of `more`."""
+    """Coefficients of first and later passes of added text: fresh, as the best in the stratum of `more`."""
     best = best_cell(model, more)
     inside = set(limit.stratum) <= set(more.stratum)
     share = limit.share / ONE
@@ -228,7 +228,9 @@ def _slopes(weight: float, steepness: float) -> tuple[Sequence[tuple[float, floa
 def _even_hosts(pool: Pool, upper: I64, piece_of: I64, pass_of: I64, host_of: I64) -> sparse.csr_matrix:
     """No host more than its part of the cell: y / size of y <= x / size of x, y a host's piece and x the rest."""
     place = {(int(p), int(e)): n for n, (p, e) in enumerate(zip(piece_of, pass_of, strict=True))}
-    rows, columns, values = [], [], []
+    rows: list[int] = []
+    columns: list[int] = []
+    values: list[float] = []
     for column in np.flatnonzero(host_of >= 0).tolist():
         piece, at = int(piece_of[column]), int(pass_of[column])
         rest = int(pool.cell_of[piece])
