@@ -121,24 +121,24 @@ def shard_numbers(keys: npt.NDArray[np.uint64], count: int) -> npt.NDArray[np.in
 
 
 @dataclass(frozen=True, slots=True)
-class CellCounts:
-    """What a mix holds of a cell: documents once, rows and tokens with all copies, fresh tokens once."""
+class WrittenCounts:
+    """What was written of a cell: documents, copies of them, tokens of all copies, tokens of fresh first copies."""
 
     documents: int = 0
-    rows: int = 0
+    copies: int = 0
     tokens: int = 0
     fresh_tokens: int = 0
 
-    def __add__(self, other: CellCounts) -> CellCounts:
-        return CellCounts(
+    def __add__(self, other: WrittenCounts) -> WrittenCounts:
+        return WrittenCounts(
             self.documents + other.documents,
-            self.rows + other.rows,
+            self.copies + other.copies,
             self.tokens + other.tokens,
             self.fresh_tokens + other.fresh_tokens,
         )
 
 
-def count_cells(rows: pa.Table) -> dict[Cell, CellCounts]:
+def count_cells(rows: pa.Table) -> dict[Cell, WrittenCounts]:
     """Counts by cell of rows of a mix (columns of MIX_ROW; `text` and others that are not counted may be missing)."""
     first = pc.equal(rows.column("copy"), 0)
     tokens = rows.column("tokens")
@@ -160,13 +160,13 @@ def count_cells(rows: pa.Table) -> dict[Cell, CellCounts]:
         [("documents", "sum"), ([], "count_all"), ("tokens", "sum"), ("fresh_tokens", "sum")]
     )
     return {
-        Cell(*(row[name] for name in names)): CellCounts(
+        Cell(*(row[name] for name in names)): WrittenCounts(
             row["documents_sum"], row["count_all"], row["tokens_sum"], row["fresh_tokens_sum"]
         )
         for row in sums.to_pylist()
     }
 
 
-def add_counts(one: dict[Cell, CellCounts], other: dict[Cell, CellCounts]) -> dict[Cell, CellCounts]:
+def add_counts(one: dict[Cell, WrittenCounts], other: dict[Cell, WrittenCounts]) -> dict[Cell, WrittenCounts]:
     """Sums by cell."""
-    return {cell: one.get(cell, CellCounts()) + other.get(cell, CellCounts()) for cell in {*one, *other}}
+    return {cell: one.get(cell, WrittenCounts()) + other.get(cell, WrittenCounts()) for cell in {*one, *other}}

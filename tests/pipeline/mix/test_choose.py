@@ -100,7 +100,7 @@ def test_counts_are_those_of_the_rows(tmp_path: Path) -> None:
     assert total == of_cut
     assert count_cells(pa.Table.from_pylist(rows_of(plan.root), schema=MIX_ROW)) == cut.train
     und = cut.train[Cell("web", "real", True, "und", "article", "dated")]
-    assert (und.rows > und.documents > 0, und.fresh_tokens < und.tokens) == (True, True)
+    assert (und.copies > und.documents > 0, und.fresh_tokens < und.tokens) == (True, True)
 
 
 def test_nothing_chosen_leaves_an_empty_shard_manifest_and_ledger(tmp_path: Path) -> None:
