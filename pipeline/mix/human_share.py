@@ -11,11 +11,12 @@ Documents of a source are in groups by what is known of them:
 `measured` is estimated for each language of a source, fresh and not fresh apart (what an earlier run held is older, so
 the one says nothing of the other), and for each page type where a floor is on page types. A set that was chosen by its
 scores would bias an estimate that is linear in them, so all documents are estimated that the source would have without
-filters on labels and scores: with A the upper bound of the AI share of their T tokens, L the tokens of those that are
-labelled AI (of which at most LABELLED_WRONGLY of T are human, by the threshold of the label), the T' tokens that take
-part hold at most A*T - max(0, L - LABELLED_WRONGLY*T) of AI text. The bound of machine translation is that of the mean
-of p_machine_translated, which rests on a prior. Each of the two bounds is one-sided at half of the error (Bonferroni);
-what is left of 1 is the human share.
+filters on labels and scores. With A the upper bound of the AI share of their T tokens, L the tokens of those that are
+labelled AI, and W the human ones among these (LABELLED_WRONGLY of T are expected, by the threshold of the label; two
+standard deviations are added), what takes part holds at most A*T - max(0, L - W) tokens of AI text.
+
+The bound of machine translation is that of the mean of p_machine_translated, which rests on a prior. Each of the two
+bounds is one-sided at half of the error (Bonferroni); what is left of 1 is the human share.
 
 A plan takes documents in the order of their keys. Where a recipe weighs them by columns other than scores, the first of
 them are not like all, and the larger is taken of the bounds of all and of all by weight.
@@ -207,7 +208,7 @@ def _samples(
                 mask = pc.and_(mask, pc.equal(table.column("page_type"), key[2]))
             mine = table.filter(mask).combine_chunks()
             samples[key] = smallest_hashes(pa.concat_tables([samples[key], mine]) if key in samples else mine)
-    return {key: (samples[key], found) for key, found in totals.items()}
+    return {key: (samples[key].sort_by("doc_id").combine_chunks(), found) for key, found in totals.items()}
 
 
 def smallest_hashes(rows: pa.Table, size: int = SAMPLE) -> pa.Table:
@@ -315,7 +316,9 @@ def machine_bound(
         return 0.0, share
     labelled = np.array([one == AI_LABELLED for one in rows.column("group").to_pylist()], bool) & whole
     total, known = float(tokens[whole].sum()), float(tokens[labelled].sum())
-    left = share.high * total - max(0.0, known - LABELLED_WRONGLY * total)
+    # Two standard deviations more than what is expected: a long document may be among the few.
+    wrongly = LABELLED_WRONGLY * total + 2.0 * math.sqrt(LABELLED_WRONGLY * float((tokens[whole] ** 2).sum()))
+    left = share.high * total - max(0.0, known - wrongly)
     ours = float(tokens[mine & whole].sum())
     return (min(1.0, max(0.0, left / ours)) if ours else 1.0), share
 

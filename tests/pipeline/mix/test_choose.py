@@ -41,7 +41,8 @@ def test_every_chosen_copy_is_written_once_with_its_text_and_lineage(tmp_path: P
     made = {row["doc_id"]: row for row in rows if row["source"] == "made"}
     child, orphan = made[doc_id("made 3")], made[doc_id("made 4")]
     assert (child["parents"], child["depth"], child["generator"], child["seed"]) == ([doc_id("web 3")], 1, "gpt-x", "3")
-    assert (child["scores"], child["run"], child["origin"]) == ([("relevance", 0.75)], None, "grounded")
+    scores = [{"name": "relevance", "value": 0.75}]
+    assert (child["scores"], child["run"], child["origin"]) == (scores, None, "grounded")
     assert (orphan["parents"], orphan["scores"]) == ([], [])
     real = next(row for row in rows if row["doc_id"] == doc_id("web 3"))
     assert (real["run"], real["depth"], real["parents"], real["generator"]) == ("aaaa", 0, [], None)
@@ -99,7 +100,7 @@ def test_counts_are_those_of_the_rows(tmp_path: Path) -> None:
     assert total == of_cut
     assert count_cells(pa.Table.from_pylist(rows_of(plan.root), schema=MIX_ROW)) == cut.train
     und = cut.train[Cell("web", "real", True, "und", "article", "dated")]
-    assert (und.rows > und.documents > 0, und.fresh_tokens < und.tokens) == (True, True)
+    assert (und.copies > und.documents > 0, und.fresh_tokens < und.tokens) == (True, True)
 
 
 def test_nothing_chosen_leaves_an_empty_shard_manifest_and_ledger(tmp_path: Path) -> None:
@@ -145,7 +146,7 @@ def test_a_file_that_changed_or_is_damaged_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"train-00000.* has 5 rows and no row 60"):
         cut_file(web, 0, plan, {"data/train": 1, "index/part": 1})
     pq.write_table(run_rows("other", 80), web.input.path)
-    with pytest.raises(RunError, match="row 0 is .*, the mix has .* there"):
+    with pytest.raises(RunError, match=r"row 0 is .*, the mix has .* there"):
         cut_file(web, 0, plan, {"data/train": 1, "index/part": 1})
     Path(web.input.path).write_bytes(b"PAR1 no more")
     with pytest.raises(RunError, match="cannot be read"):
