@@ -8,6 +8,8 @@ are shares, so that what keeps them keeps them at half its size.
 
 from __future__ import annotations
 
+import numpy as np
+
 from pipeline.mix.plan_model import I64
 from pipeline.mix.plan_pool import Pool
 from pipeline.mix.plan_repair import repair, walk
@@ -35,7 +37,10 @@ def top_of(pool: Pool) -> tuple[I64, Largest]:
         if not over:
             break
         pool.split(over)
-    return repair(pool, selection, pool.empty()), largest
+    kept = repair(pool, selection, pool.empty())
+    begun = pool.tokens(kept) > 0  # a gap is filled with what the mix takes anyway, not with one more pass
+    begun[:, 0] = True
+    return walk(pool, kept, np.where(begun, pool.full(), kept), None)[0], largest
 
 
 def level(pool: Pool, above: I64, total: int) -> I64:
@@ -53,11 +58,14 @@ def level(pool: Pool, above: I64, total: int) -> I64:
     return repair(pool, selection, pool.empty())
 
 
-def choose(pool: Pool, top: I64, budget: int) -> I64:
-    """The largest selection of the chain with at most `budget` tokens; empty where the smallest has more."""
+def choose(pool: Pool, top: I64, budget: int) -> tuple[I64, int]:
+    """The largest selection of the chain with at most `budget` tokens, and the tokens of the next larger one.
+
+    Empty where the smallest has more.
+    """
     high = top
     if pool.total(high) <= budget:
-        return pool.extend(high)
+        return high, pool.total(high)
     while True:
         size = pool.total(high)
         low = level(pool, high, size // 2) if size > 1 else pool.empty()

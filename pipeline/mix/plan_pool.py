@@ -82,12 +82,24 @@ class Pool:
         )
 
     def _index(self) -> None:
+        """All pieces end to end, so that one search finds places in every one."""
         self.cell_of = np.array([piece.cell for piece in self.pieces], np.int64)
         self.size = np.array([piece.tokens[-1] for piece in self.pieces], np.int64)
+        lengths = np.array([len(piece.ends) for piece in self.pieces], np.int64)
+        self._start = np.cumsum(lengths) - lengths
+        self._tokens = np.concatenate([piece.tokens for piece in self.pieces])
+        self._ends = np.concatenate([piece.ends for piece in self.pieces])
+        entries = np.array([len(self.stocks[cell].keys) + 1 for cell in self.cell_of], np.int64)
+        self._end_base = np.cumsum(entries) - entries
+        self._token_base = np.cumsum(self.size + 1) - self.size - 1
+        self._all_ends = self._ends + np.repeat(self._end_base, lengths)
+        self._all_tokens = self._tokens + np.repeat(self._token_base, lengths)
 
     def split(self, hosts: Sequence[int]) -> None:
         """Give hosts pieces of their own in every cell of real text that has them."""
         fresh = np.array(sorted(set(hosts) - set(self.of_host) - {0}), np.int64)
+        if not len(fresh):
+            return
         touched = []
         for cell in np.flatnonzero(self.model.real):
             order = self._by_host[cell]
@@ -121,11 +133,8 @@ class Pool:
 
     def units(self, selection: I64) -> I64:
         """Units of each piece and pass."""
-        selection = self.extend(selection)
-        found = [
-            np.searchsorted(piece.ends, row, "right") - 1 for piece, row in zip(self.pieces, selection, strict=True)
-        ]
-        return np.array(found, np.int64).reshape(selection.shape)
+        places = np.searchsorted(self._all_ends, self.extend(selection) + self._end_base[:, None], "right") - 1
+        return places - self._start[:, None]
 
     def tokens(self, selection: I64) -> I64:
         """Tokens of each piece and pass."""
@@ -133,13 +142,11 @@ class Pool:
 
     def tokens_of(self, units: I64) -> I64:
         """Tokens of so many units of each piece and pass."""
-        found = [piece.tokens[row] for piece, row in zip(self.pieces, units, strict=True)]
-        return np.array(found, np.int64).reshape(units.shape)
+        return self._tokens[units + self._start[:, None]]
 
     def selection(self, units: I64) -> I64:
         """The selection that takes so many units of each piece and pass."""
-        found = [piece.ends[row] for piece, row in zip(self.pieces, units, strict=True)]
-        return np.array(found, np.int64).reshape(units.shape)
+        return self._ends[units + self._start[:, None]]
 
     def total(self, selection: I64) -> int:
         return int(self.tokens(selection).sum())
@@ -151,18 +158,16 @@ class Pool:
         many small pieces do not all lose a document.
         """
         low_units, high_units = self.units(low), self.units(high)
-        units = np.zeros_like(high_units)
-        for number, piece in enumerate(self.pieces):
-            wanted = tokens[number]
-            slack = 1e-6 * float(piece.tokens[-1]) + 1e-3
-            whole = np.searchsorted(piece.tokens, wanted + slack, "right") - 1
-            whole = np.clip(whole, 0, len(piece.tokens) - 1)
-            after = np.minimum(whole + 1, len(piece.tokens) - 1)
-            rest = wanted - piece.tokens[whole]
-            phase = (number + 1) * _GOLDEN % 1.0
-            units[number] = whole + (rest > np.maximum(slack, phase * (piece.tokens[after] - piece.tokens[whole])))
-        units = np.minimum.accumulate(np.clip(units, low_units, high_units), axis=1)
-        return self.selection(units)
+        size = self.size[:, None]
+        slack = 1e-6 * size + 1e-3  # of the solver
+        reached = np.clip(np.floor(tokens + slack), 0, size).astype(np.int64)
+        places = np.searchsorted(self._all_tokens, reached + self._token_base[:, None], "right") - 1
+        whole = places - self._start[:, None]
+        before = self._tokens[places]
+        after = self._tokens[np.minimum(places + 1, len(self._tokens) - 1)]
+        phase = ((np.arange(len(self.pieces)) + 1) * _GOLDEN % 1.0)[:, None]
+        whole += (before < size) & (tokens - before > np.maximum(slack, phase * (after - before)))
+        return self.selection(np.minimum.accumulate(np.clip(whole, low_units, high_units), axis=1))
 
     def host_tokens(self, selection: I64) -> I64:
         """Real tokens of every host; 0 for documents without one."""
@@ -188,13 +193,16 @@ class Pool:
         over = np.flatnonzero(tokens > self.model.host_share * self.total(selection) // ONE)
         return [int(host) for host in over if int(host) not in self.of_host]
 
-    def hosts_of_unit(self, piece: int, unit: int) -> tuple[npt.NDArray[np.int32], I64]:
-        """Hosts of the entries of a unit, and their tokens."""
+    def hosts_of_unit(self, piece: int, unit: int) -> tuple[I64, I64]:
+        """Hosts of the entries of a unit, and their tokens; without those that have no host."""
         cell, own = self.pieces[piece].cell, self.pieces[piece].host
         start, stop = self.pieces[piece].ends[unit : unit + 2]
         hosts, tokens = self._host[cell][start:stop], self.stocks[cell].tokens[start:stop]
-        mine = hosts == own if own >= 0 else ~np.isin(hosts, list(self.of_host))
-        return hosts[mine], tokens[mine]
+        mine = (hosts == own if own >= 0 else ~np.isin(hosts, list(self.of_host))) & (hosts > 0)
+        known, place = np.unique(hosts[mine], return_inverse=True)
+        sums = np.zeros(len(known), np.int64)
+        np.add.at(sums, place, tokens[mine])
+        return known.astype(np.int64), sums
 
 
 def _unit_ends(keys: npt.NDArray[np.uint64]) -> I64:

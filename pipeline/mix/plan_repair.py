@@ -118,45 +118,70 @@ def _take(chosen: _Chosen, piece: int, at: int, tokens: int, bound: int) -> None
     chosen.change(piece, at, max(bound, int(np.searchsorted(sums, wanted, "right")) - 1))
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    fraction: float
-    at: int
-    piece: int
-    unit: int  # before it is taken
-    tokens: int
-
-
-def walk(pool: Pool, low: I64, high: I64, budget: int) -> I64:
+def walk(pool: Pool, low: I64, high: I64, budget: int | None) -> tuple[I64, int]:
     """The last selection of at most `budget` tokens on the way from one selection to a larger one.
 
     The way does not depend on the budget: units are added one by one, in the order of their place between the two, each
     as soon as it keeps every constraint; where none does, the way goes straight to `high`.
+
+    Returns:
+        The selection, and the tokens of the next one on the way.
     """
     chosen = _Chosen(pool, pool.extend(low))
     hosts = pool.host_tokens(low) if chosen.share is not None else None
     pending = _steps(chosen, pool.units(high))
     while pending:
         step = next((step for step in pending if _keeps(chosen, hosts, step)), None)
-        if step is None or chosen.total + step.tokens > budget:
+        if step is None:
             break
+        if budget is not None and chosen.total + step.tokens > budget:
+            return chosen.selection(), chosen.total + step.tokens
         chosen.change(step.piece, step.at, step.unit + 1)
-        if hosts is not None and pool.model.real[pool.cell_of[step.piece]]:
-            np.add.at(hosts, *pool.hosts_of_unit(step.piece, step.unit))
+        if hosts is not None:
+            np.add.at(hosts, step.hosts, step.host_tokens)
         pending.remove(step)
-    return chosen.selection()
+    return chosen.selection(), pool.total(high)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Step:
+    """A unit that may be added: `unit` of them are there before."""
+
+    piece: int
+    at: int
+    unit: int
+    tokens: int
+    factors: list[int]  # by limit
+    hosts: I64  # that the host cap may bind
+    host_tokens: I64
 
 
 def _steps(chosen: _Chosen, high: I64) -> list[_Step]:
-    steps = []
-    for piece, at in np.argwhere(high > chosen.units).tolist():
-        sums = chosen.pool.pieces[piece].tokens
+    """Units between what is chosen and `high`, in the order of their place between the two; the first of them."""
+    pairs = np.argwhere(high > chosen.units)
+    if not len(pairs):
+        return []
+    pool = chosen.pool
+    fractions, rows, units = [], [], []
+    for row, (piece, at) in enumerate(pairs.tolist()):
+        sums = pool.pieces[piece].tokens
         start, stop = int(chosen.units[piece, at]), int(high[piece, at])
-        span = max(1, int(sums[stop] - sums[start]))
-        for unit in range(start, min(stop, start + WALK_UNITS)):
-            fraction = float(sums[unit + 1] - sums[start]) / span
-            steps.append(_Step(fraction, at, piece, unit, int(sums[unit + 1] - sums[unit])))
-    return sorted(steps, key=lambda step: (step.fraction, step.at, step.piece, step.unit))[:WALK_UNITS]
+        ahead = np.arange(start, min(stop, start + WALK_UNITS))
+        fractions.append((sums[ahead + 1] - sums[start]) / max(1, int(sums[stop] - sums[start])))
+        rows.append(np.full(len(ahead), row))
+        units.append(ahead)
+    fraction, row_of, unit_of = np.concatenate(fractions), np.concatenate(rows), np.concatenate(units)
+    piece_of, pass_of = pairs[row_of, 0], pairs[row_of, 1]
+    found = []
+    for place in np.lexsort((unit_of, piece_of, pass_of, fraction))[:WALK_UNITS]:
+        piece, at, unit = int(piece_of[place]), int(pass_of[place]), int(unit_of[place])
+        sums = pool.pieces[piece].tokens
+        hosts, host_tokens = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        if chosen.share is not None and pool.model.real[pool.cell_of[piece]]:
+            hosts, host_tokens = pool.hosts_of_unit(piece, unit)
+        factors = chosen.rows[:, piece, at].tolist()
+        found.append(_Step(piece, at, unit, int(sums[unit + 1] - sums[unit]), factors, hosts, host_tokens))
+    return found
 
 
 def _keeps(chosen: _Chosen, hosts: I64 | None, step: _Step) -> bool:
@@ -165,12 +190,8 @@ def _keeps(chosen: _Chosen, hosts: I64 | None, step: _Step) -> bool:
         return False
     if step.at and chosen.units[step.piece, step.at - 1] <= step.unit:
         return False
-    factors = chosen.rows[:, step.piece, step.at].tolist()
-    if any(slack + factor * step.tokens < 0 for slack, factor in zip(chosen.slack, factors, strict=True)):
+    if any(slack + factor * step.tokens < 0 for slack, factor in zip(chosen.slack, step.factors, strict=True)):
         return False
-    if hosts is None or not chosen.pool.model.real[chosen.pool.cell_of[step.piece]]:
+    if hosts is None:
         return True
-    limit = chosen.host_limit(chosen.total + step.tokens)
-    names, tokens = chosen.pool.hosts_of_unit(step.piece, step.unit)
-    more = np.bincount(np.unique(names, return_inverse=True)[1], tokens) if len(names) else np.zeros(0)
-    return bool(np.all((hosts[np.unique(names)] + more <= limit) | (np.unique(names) == 0)))
+    return bool(np.all(hosts[step.hosts] + step.host_tokens <= chosen.host_limit(chosen.total + step.tokens)))

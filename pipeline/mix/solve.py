@@ -27,7 +27,7 @@ UNGROUNDED_VALUE = 0.82
 after Muennighoff et al. 2023, and the fifth (0.797)."""
 
 _SHARE = 1.0  # cost of a token beyond the wanted share of its source and language: above any difference of values
-_SPREAD = 0.004  # cost of a token beyond the cell's part of it: below any difference of passes
+_SPREAD = 0.003  # cost of a token beyond the cell's part of it: with all steepness below any difference of passes
 _HOST = 2e-4  # a capped host is not left below its part of the cell
 _TIE = 1e-5  # among equals the first cell, so that there is one optimum
 _OVER = ((0.25, 1.0), (0.25, 1.1), (0.5, 1.2), (1.0, 1.3), (2.0, 1.4), (math.inf, 1.5))
