@@ -49,7 +49,10 @@ def test_text_without_words_is_no_copy() -> None:
 def test_writing_without_spaces_is_compared_too() -> None:
     japanese = "古い港町は冬になるとゆっくり目を覚まし、漁船は岸につながれたままで、かもめだけが何かを言い争っている。"
     assert pair(japanese[:40], japanese)[1] == 1
-    assert pair("夏には川辺に釣り人が座り、冬にはからすが座って、どちらも濁った水を辛抱強く眺めている。", japanese)[1] < 0.1
+    assert (
+        pair("夏には川辺に釣り人が座り、冬にはからすが座って、どちらも濁った水を辛抱強く眺めている。", japanese)[1]
+        < 0.1
+    )
 
 
 @pytest.mark.parametrize(
