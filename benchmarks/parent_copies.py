@@ -203,12 +203,9 @@ def report_languages(path: Path) -> None:
             wrong += refused
             by_language[name] += refused
             found += is_wrong_language({other}, language, score, words, sketcher.languages())
-    print(
-        f"{len(names)} languages that the model knows, {total} texts: {wrong / total:.4f} of the right language refused ",
-        end="",
-    )
-    print(f"({', '.join(f'{name} {count}' for name, count in by_language.most_common(12) if count)}); ", end="")
-    print(f"{found / total:.3f} of another language found")
+    worst = ", ".join(f"{name} {count}" for name, count in by_language.most_common(12) if count)
+    print(f"{len(names)} languages that the model knows, {total} texts")
+    print(f"right language refused {wrong / total:.4f} ({worst}), another language found {found / total:.3f}")
 
 
 def main() -> None:

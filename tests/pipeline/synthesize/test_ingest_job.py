@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-
 from conftest import SampleRun
+
 from pipeline.index import read_index
 from pipeline.runs import RunError
 from pipeline.synthesize.ingest import IngestFolder, verify_ingest
