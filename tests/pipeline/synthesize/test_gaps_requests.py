@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from conftest import SampleRun
 from gaps_samples import COOKING, HEALTH, document, write
 
 from pipeline.progress import Reporter
@@ -203,9 +204,9 @@ def test_an_empty_corpus_has_a_page(tmp_path: Path) -> None:
     assert "There is no document to count" in (tmp_path / "out" / "report" / "index.html").read_text()
 
 
-def test_gaps_of_the_sample_run(sample_run: Path, tmp_path: Path) -> None:
+def test_gaps_of_the_sample_run(sample_run: SampleRun, tmp_path: Path) -> None:
     targets = (Target(by="language", shares={"eng": 0.4, "deu": 0.3}), Target(by="topic", uniform=True))
-    found = gaps_job([str(sample_run)], GapTargets(targets=targets), tmp_path / "out", True, QUIET)
+    found = gaps_job([str(sample_run.path)], GapTargets(targets=targets), tmp_path / "out", True, QUIET)
     assert found.report["documents"] > 80
     assert found.report["strata"][0]["rows"][0]["key"] == "deu"
     assert found.requests

@@ -90,7 +90,8 @@ def test_which_terms_prevail(text: str, expected: str | None) -> None:
     ("host", "expected"),
     [
         ("zeitung.at", "at"), ("shop.example.co.uk", "gb"), ("example.io", None), ("gov.ai", None),
-        ("tax.gov.ai", "ai"), ("elpais.com.co", "co"), ("example.co", None), ("university.edu", "us"), ("example.com", None),
+        ("tax.gov.ai", "ai"), ("elpais.com.co", "co"), ("example.co", None), ("university.edu", "us"),
+        ("example.com", None),
         ("10.0.0.1", None), (None, None), ("xn--p1ai", None),
     ],
 )  # fmt: skip
