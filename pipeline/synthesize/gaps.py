@@ -178,7 +178,8 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
                 share = "no documents" if row["share"] is None else (
                     f"{row['share']:.1%} [{row['low']:.1%}, {row['high']:.1%}] of {row['target']:.1%}"
                 )  # fmt: skip
-                yield f"  {row['key']}: {share}; {row['documents']:,} documents, {row['to_add']:,} to add"
+                few = ", too few" if row["thin"] == "minimum" else ""
+                yield f"  {row['key']}: {share}; {row['documents']:,} documents{few}, {row['to_add']:,} to add"
     made = report["requests"]
     yield f"requests: {made['all']:,} ({made['grounded']:,} grounded on {made['parents']:,} documents)"
     yield from made["not_made"]

@@ -64,8 +64,10 @@ def find_files(sources: Sequence[str]) -> list[DataFile]:
         RunError: no such folder or file, an unfinished run, or one without documents.
     """
     paths: list[Path] = []
-    for source in sources:
-        root = Path(source)
+    roots = [Path(source) for source in sources]
+    for number, root in enumerate(roots):
+        if any(root.resolve() == other.resolve() for other in roots[:number]):
+            raise RunError(f"{root} is given twice; its documents would count twice")
         if root.is_file():
             paths.append(root)
             continue
