@@ -16,15 +16,18 @@ import xxhash
 from pipeline.synthesize.polarity_language import Language, Pattern, Refused
 
 VERSION = 1
-MAX_CHARACTERS = 180  # of an anchor
-MIN_WORDS, MAX_WORDS = 3, 22
-MAX_SIMPLE_WORDS = 16
-MAX_COMMAS = 2
+MAX_CHARACTERS = 220  # of an anchor
+MIN_WORDS, MAX_WORDS = 3, 28
+MAX_SIMPLE_WORDS = 18
+MAX_COMMAS = 3
 MAX_LINE_WORDS = 10  # of a line without a full stop, a heading or an item of a list
 
 # A sentence ends with its mark before a space and a capital letter, or with the line; abbreviations are short words.
 _SENTENCE = re.compile(r"(?<=[^\W\d_]{3}[.!?])[\"”»)]? +(?=[^\W\d_a-zà-ÿ])")
-_SHAPE = re.compile(r"[^\W\d_a-zà-ÿ][\w '’,%€$£:/+-]*(?:\([\w '’,%-]+\)[\w '’,%€$£:/+-]*)?[.!]?")
+_SHAPE = re.compile(
+    r"[^\W\d_a-zà-ÿ](?:[\w '’,%€$£:/+–-]|\([\w '’,%-]{1,60}\)|[“„][\w '’,.%-]{1,80}[”“]|«[\w '’,.%-]{1,80}»|"
+    r'"[\w \'’,.%-]{1,80}")*[.!]?'
+)
 _SIMPLE = re.compile(r"[^\W\d_a-zà-ÿ][\w '’-]*\.")
 _ODD = re.compile(r"[@<>=_{}\[\]|\\]|  |\d{5}|https?|www|\.\w|(?:[A-ZÀ-Þ]{2,}\W+){3}|:.*:|/.*/| -|- |^\W|\b(?:\w )(?:\w ){2}")
 
