@@ -81,7 +81,6 @@ class Language:
 
     data: LanguageData
     patterns: tuple[Pattern, ...]
-    triggers: re.Pattern[str]
     by_trigger: Mapping[str, tuple[int, ...]]
     negators: re.Pattern[str]
     refuse: re.Pattern[str]
@@ -172,7 +171,6 @@ def compile_language(data: LanguageData) -> Language:
     return Language(
         data=data,
         patterns=patterns,
-        triggers=compiled("|".join(map(re.escape, sorted(by_trigger, key=lambda t: (-len(t), t))))),
         by_trigger={trigger: tuple(numbers) for trigger, numbers in by_trigger.items()},
         negators=compiled(data.negators, re.I),
         refuse=compiled(data.refuse, re.I),
