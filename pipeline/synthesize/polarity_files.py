@@ -27,8 +27,9 @@ from pipeline.host import Host, HostTask
 from pipeline.keys import read_arrow, write_arrow
 from pipeline.read.formats import detect_format
 from pipeline.read.gzip_members import Window
-from pipeline.read.storage import InputError, file_size, open_file
-from pipeline.read.tables import _lines, open_lines
+from pipeline.read.records import ReadLimits
+from pipeline.read.storage import InputError, open_file
+from pipeline.read.tables import json_lines, open_lines
 from pipeline.runs import RunError
 from pipeline.synthesize.polarity import VERSION, Triplet, mine
 from pipeline.synthesize.polarity_language import Language, read_language
@@ -38,7 +39,6 @@ SKETCH = 1 << 22  # counters of attested words, 16 MB; a collision can only rais
 LABELS = ("human", "unknown")  # what people wrote, or may have written; text of a machine is no ground truth
 TABLES = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.xz", ".jsonl.zst", ".json", ".ndjson")
 TWO_LETTERS = {"en": "eng", "de": "deu", "es": "spa", "fr": "fra"}
-MAX_LINE = 64 << 20  # bytes of a JSON line
 FREE = 20  # triplets of a pattern that its share never stops
 _BATCH_ROWS = 256
 _PART_ROWS = 20_000  # triplets of a file that are held at once
@@ -168,7 +168,7 @@ def _parquet_rows(path: str, options: Options) -> Iterator[dict[str, Any]]:
 def _json_rows(path: str, options: Options) -> Iterator[dict[str, Any]]:
     window = Window(open_file(path))
     seen = False
-    for number, line in enumerate(_lines(open_lines(window, detect_format(window).codec), MAX_LINE)):
+    for number, line in enumerate(json_lines(open_lines(window, detect_format(window).codec), ReadLimits())):
         if isinstance(line, tuple):
             raise InputError(f"{path}: row {number}: {line[1]}")
         try:
