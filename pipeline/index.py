@@ -16,10 +16,9 @@ INDEX_FILE = "index/index.json"
 # Pages that were taken down, with what recognises them: columns of an index file, and nothing of their text.
 TAKEN_DOWN_FILE = "index/taken-down.parquet"
 TAKEN_DOWN_REASON = "taken_down"  # of these, and of the pages that were dropped as their copies
+# Of folders that hold an index: a run, a mix, whose index is the ledger of what it used, and ingested text.
+MANIFESTS = ("run.json", "mix.json", "synthetic.json")
 INDEX_VERSION = 2  # 1, without index.json, kept no sketches
-# Other folders that have an index, by their manifests: a mix, whose index is the ledger of what it used, and texts that
-# were ingested.
-OTHER_MANIFESTS = ("mix.json", "synthetic.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,38 +69,24 @@ def _flat(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return found
 
 
-def read_manifest(root: Path) -> dict[str, Any]:
-    """run.json of a finished run.
+def read_manifest(root: Path, names: Sequence[str] = ("run.json",)) -> dict[str, Any]:
+    """run.json of a finished run, or the first that is there of manifests of other `names` and the same shape.
 
     Raises:
         RunError: there is none, or it is no JSON object with the parts of one.
     """
-    path = root / "run.json"
+    path = next((root / name for name in names if (root / name).is_file()), root / names[0])
     if not path.is_file():
         raise RunError(f"{root} holds no finished run (run.json is missing); give the folder of one, or finish it")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        whole = all(isinstance(manifest[name], kind) for name, kind in (("files", list), ("sources", list)))
-        if whole and isinstance(manifest["config"], dict) and isinstance(manifest["execution"], dict):
+        settings = "recipe" if path.name == "mix.json" else "config"
+        shape = (("files", list), ("sources", list), (settings, dict), ("execution", dict))
+        if all(isinstance(manifest[name], kind) for name, kind in shape):
             return dict(manifest)
     except (OSError, ValueError, KeyError, TypeError):
         pass
     raise RunError(f"{path} is damaged; `headwater verify {root}` says more")
-
-
-def _manifest_files(root: Path) -> tuple[str, list[dict[str, Any]]]:
-    """Name of the manifest of a run, mix or ingest, and the files that it lists.
-
-    Raises:
-        RunError: there is none, or it is damaged.
-    """
-    path = next((root / name for name in OTHER_MANIFESTS if (root / name).is_file()), None)
-    if path is None or (root / "run.json").is_file():
-        return "run.json", list(read_manifest(root)["files"])
-    try:
-        return path.name, [dict(entry) for entry in json.loads(path.read_text(encoding="utf-8"))["files"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise RunError(f"{path} is damaged; make {root} again") from None
 
 
 def check_whole(root: Path) -> None:
@@ -128,7 +113,7 @@ def read_index(folder: str | Path) -> RunIndex:
         RunError: there is no finished run, or its index is older, damaged or incomplete.
     """
     root = Path(folder)
-    manifest, files = _manifest_files(root)
+    manifest = read_manifest(root, MANIFESTS)
     check_whole(root)
     if not (root / INDEX_FILE).is_file():
         raise RunError(f"{root} was made by an older release, whose index cannot be compared; curate it again")
@@ -137,7 +122,7 @@ def read_index(folder: str | Path) -> RunIndex:
         if values["version"] != INDEX_VERSION:
             found = values["version"]
             raise RunError(f"{root} has an index of version {found}, this release reads {INDEX_VERSION}; curate again")
-        entries = [e for e in files if e["path"].startswith(("index/part-", TAKEN_DOWN_FILE))]
+        entries = [e for e in manifest["files"] if e["path"].startswith(("index/part-", TAKEN_DOWN_FILE))]
         index = RunIndex(
             root,
             str(values["run"]),
@@ -151,7 +136,7 @@ def read_index(folder: str | Path) -> RunIndex:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{root}: its index is damaged ({error}); `headwater verify {root}` says more") from None
     if damage:
-        raise RunError(f"{damage} than {manifest} says; `headwater verify {root}` says more")
+        raise RunError(f"{damage} than its manifest says; `headwater verify {root}` says more")
     return index
 
 

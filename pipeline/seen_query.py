@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from detectors.api import run_detectors
 from detectors.features.sketch import compare
 from detectors.features.url_key import url_key
-from pipeline.index import RunIndex, check_compatible, read_index, read_manifest
+from pipeline.index import MANIFESTS, RunIndex, check_compatible, read_index, read_manifest
 from pipeline.parquet_rows import matching_groups
 from pipeline.runs import RunError
 from schemas.config import CurateConfig, DuplicatePolicy
@@ -67,7 +67,7 @@ def key_config(index: RunIndex) -> CurateConfig:
     Raises:
         RunError: it is none that this release reads.
     """
-    stored = read_manifest(index.path)["config"]
+    stored = read_manifest(index.path, MANIFESTS)["config"]
     try:
         return CurateConfig.model_validate({name: stored[name] for name in ("policy", "language")})
     except (ValueError, KeyError, TypeError) as error:

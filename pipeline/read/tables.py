@@ -52,11 +52,12 @@ def time_of(value: Any) -> int | None:
         return None
 
 
-def _row_page(split: Split, row: int, values: dict[str, Any], columns: TextColumns, limits: ReadLimits) -> Page:
+def row_page(split: Split, row: int, values: dict[str, Any], columns: TextColumns, limits: ReadLimits) -> Page:
+    """The page of a row; without text, or with one over the limits, a page with an error."""
     identifier, url, text = values.get(columns.id), values.get(columns.url), values.get(columns.text)
     page = Page(
-        record_id=_name(identifier),
-        url=_name(url),
+        record_id=name_text(identifier),
+        url=name_text(url),
         source_file=split.source_file,
         source_offset=row,
         fetched_at=time_of(values.get(columns.fetched_at)),
@@ -73,19 +74,19 @@ def _row_page(split: Split, row: int, values: dict[str, Any], columns: TextColum
     if len(raw) > limits.max_body_bytes:
         page.error = ("body_too_large", f"the text is over {limits.max_body_bytes} bytes")
     else:
-        page.text = _clean(text)
+        page.text = clean_text(text)
     return page
 
 
-def _clean(text: str) -> str:
+def clean_text(text: str) -> str:
     """Text without lone surrogates, which JSON escapes can hold and Parquet cannot."""
     return text if text.isascii() else text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
-def _name(value: Any) -> str | None:
+def name_text(value: Any) -> str | None:
     """An identifier or URL as text; None where there is none, or one too deep to be written."""
     try:
-        return None if value is None else _clean(str(value))
+        return None if value is None else clean_text(str(value))
     except (ValueError, RecursionError):
         return None
 
@@ -96,7 +97,8 @@ def _row_digest(row: int, known: bytes) -> bytes:
     return digest
 
 
-def _failed(split: Split, row: int, code: str, message: str, line: bytes = b"") -> Page:
+def failed_row(split: Split, row: int, code: str, message: str, line: bytes = b"") -> Page:
+    """The page of a row that cannot be read; `line` tells such rows apart."""
     digest = _row_digest(row, line)
     return Page(None, None, split.source_file, row, None, "row", payload_digest=digest, error=(code, message))
 
@@ -117,28 +119,29 @@ def read_json_lines(
     text column.
     """
     seen = False
-    for row, line in enumerate(_lines(stream, _LINE_FACTOR * limits.max_body_bytes + _LINE_REST)):
+    for row, line in enumerate(json_lines(stream, limits)):
         if isinstance(line, tuple):
-            yield _failed(split, row, line[0], f"{line[1]} (row {row})")
+            yield failed_row(split, row, line[0], f"{line[1]} (row {row})")
             continue
         if row in skip:
-            yield _failed(split, row, "skipped", "")
+            yield failed_row(split, row, "skipped", "")
             continue
         try:
             values = json.loads(line)
         except (ValueError, RecursionError):
             values = None
         if not isinstance(values, dict):
-            yield _failed(split, row, "row_malformed", f"row {row} is no JSON object", line)
+            yield failed_row(split, row, "row_malformed", f"row {row} is no JSON object", line)
             continue
         if not seen and columns.text not in values:
             raise _no_text_column(split, columns, [str(k) for k in values])
         seen = True
-        yield _row_page(split, row, values, columns, limits)
+        yield row_page(split, row, values, columns, limits)
 
 
-def _lines(stream: Stream, limit: int) -> Iterator[bytes | tuple[str, str]]:
-    """Lines that are not blank; a line over `limit` bytes, and damage, as (code, message)."""
+def json_lines(stream: Stream, limits: ReadLimits) -> Iterator[bytes | tuple[str, str]]:
+    """Lines that are not blank; a line that is too long for a text within the limits, and damage, as (code, message)."""
+    limit = _LINE_FACTOR * limits.max_body_bytes + _LINE_REST
     parts: list[bytes] = []
     held, dropping = 0, False
     while chunk := stream.read():
@@ -184,7 +187,7 @@ def read_parquet(split: Split, columns: TextColumns, limits: ReadLimits, skip: f
             raise
         except Exception as e:  # damaged metadata raises more than Arrow's own errors, such as UnicodeDecodeError
             if split.start == 0:
-                yield _failed(split, 0, "parquet_corrupt", f"the Parquet file cannot be opened ({type(e).__name__})")
+                yield failed_row(split, 0, "parquet_corrupt", f"the Parquet file cannot be opened ({type(e).__name__})")
             return
         if columns.text not in present:
             raise _no_text_column(split, columns, present)
@@ -219,19 +222,19 @@ def _read_group(
     try:
         for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group], columns=wanted):
             names = batch.schema.names
-            arrays = [_values(batch.column(i)) for i in range(len(names))]
+            arrays = [column_values(batch.column(i)) for i in range(len(names))]
             for values in zip(*arrays, strict=True):
-                yield _row_page(split, first_row + done, dict(zip(names, values, strict=True)), columns, limits)
+                yield row_page(split, first_row + done, dict(zip(names, values, strict=True)), columns, limits)
                 done += 1
     except InputError:
         raise
     except Exception as e:
         message = f"row group {group} cannot be read ({type(e).__name__})"
         for row in range(first_row + done, first_row + rows):
-            yield _failed(split, row, "parquet_corrupt", message)
+            yield failed_row(split, row, "parquet_corrupt", message)
 
 
-def _values(column: Any) -> list[Any]:
+def column_values(column: Any) -> list[Any]:
     """A column as Python values: times in UTC and microseconds, invalid UTF-8 replaced.
 
     A value that Python cannot represent, such as a time after the year 9999, is None and costs no other row.
