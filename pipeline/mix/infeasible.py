@@ -181,7 +181,7 @@ def explain_too_small(recipe: MixRecipe, smallest: int) -> InfeasibleRecipe:
     """Whole documents within the budget cannot keep the shares."""
     return InfeasibleRecipe(
         f"budget {recipe.budget or 0:,} {recipe.tokens.unit} is too small for whole documents to keep every share; the"
-        f" smallest mix of this recipe has {smallest:,}"
+        f" smallest mix that was found has {smallest:,}"
     )
 
 

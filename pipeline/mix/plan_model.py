@@ -30,7 +30,8 @@ class Stock:
     Attributes:
         keys: uint64[n], ascending.
         tokens: int64[n], tokens of the entry.
-        documents: int64[n]; an entry is a document, or a bin of documents.
+        documents: int64[n]; an entry is a document, or a bin of documents, whose keys are then at most the entry's and
+            above that of any entry of another key.
         hosts: uint64[n], hash of the host; 0 where there is none, which no host cap binds.
         human_low: lower bound of the share of human tokens, 0 where it is not known.
         ai_high: upper bound of the share of suspected AI tokens.

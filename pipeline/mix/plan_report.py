@@ -178,7 +178,7 @@ def ask_what_if(snapshot: Pool, recipe: MixRecipe, largest: Largest, steps: Sequ
     passes = np.where(snapshot.model.real, recipe.repeats, 1)[snapshot.cell_of]
     full = np.column_stack([snapshot.size, snapshot.size * (passes - 1)])
     size = largest.total * (1 - 1e-9) if recipe.budget is None else min(largest.total * (1 - 1e-9), recipe.budget)
-    mix = best_mix(snapshot, snapshot.model, size, full) if steps else None
+    mix = best_mix(snapshot, snapshot.model, size, full, even=False) if steps else None
     if mix is None:
         mix = np.column_stack([largest.first, largest.later]) * (size / largest.total)
     base = _Base(snapshot, recipe, full, largest, size, mix)
@@ -202,7 +202,7 @@ def _what_if(base: _Base, name: str, limit: float, moved: float, step: float) ->
     if size < 1:
         return WhatIf(name, moved, step, 0, False, None, None)
     if abs(size - base.size) > 1e-9 * size or not _stays(base, model, name, mix):
-        found = best_mix(base.pool, model, size, base.full)
+        found = best_mix(base.pool, model, size, base.full, even=False)
         mix = np.column_stack([largest.first, largest.later]) if found is None else found
     fresh = min(1.0, float((mix[:, 0] * model.human[base.pool.cell_of]).sum() / ONE / mix.sum()))
     return WhatIf(name, moved, step, int(largest.total), feasible, round(fresh, 6), finite(error_multiplier(fresh)))

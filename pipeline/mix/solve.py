@@ -135,11 +135,12 @@ def best_cell(model: Model, floor: Limit) -> int:
     return int(np.argmax(inside if inside.max(initial=-1) > 0 else model.human))
 
 
-def best_mix(pool: Pool, model: Model, total: float, upper: I64) -> F64 | None:
+def best_mix(pool: Pool, model: Model, total: float, upper: I64, even: bool = True) -> F64 | None:
     """The best mix of `total` tokens: float64[pieces, passes] of at most `upper`; None where there is none.
 
     Minimised are, in this order of weight: the distance to the wanted shares of sources and languages, the value that
-    later passes and ungrounded text lack, the distance of cells from their part of a wanted share.
+    later passes and ungrounded text lack, the distance of cells from their part of a wanted share. With `even`, hosts
+    that the cap does not bind have their part of the cell; without, only the sums of cells mean anything.
     """
     cells, pieces, passes = pool.cell_of, len(pool.pieces), upper.shape[1]
     piece_of, pass_of = np.nonzero(upper > 0)
@@ -152,7 +153,7 @@ def best_mix(pool: Pool, model: Model, total: float, upper: I64) -> F64 | None:
     ungrounded = np.array([cell.origin == UNGROUNDED for cell in model.cells])[cell_of]
     values = np.where(ungrounded, UNGROUNDED_VALUE, values)
     host_of = np.array([piece.host for piece in pool.pieces])[piece_of]
-    cost = -values + _TIE * cell_of / len(model.cells) - np.where(host_of >= 0, _HOST, 0.0)
+    cost = -values + _TIE * cell_of / len(model.cells) - np.where((host_of >= 0) & even, _HOST, 0.0)
     limits = []
     for limit in model.limits:
         first, again = limit.rows()
@@ -163,9 +164,9 @@ def best_mix(pool: Pool, model: Model, total: float, upper: I64) -> F64 | None:
         _, rows = np.unique(host_of[host_of >= 0], return_inverse=True)
         blocks.append(_grouped(rows, np.flatnonzero(host_of >= 0), count))
         right.append(np.full(blocks[-1].shape[0], model.host_share / ONE))
-        even = _even_hosts(pool, upper, piece_of, pass_of, host_of)
-        blocks.append(even)
-        right.append(np.zeros(even.shape[0]))
+        if even:
+            blocks.append(_even_hosts(pool, upper, piece_of, pass_of, host_of))
+            right.append(np.zeros(blocks[-1].shape[0]))
     wanted_cells = (
         model.wanted[model.group]
         * model.stock
