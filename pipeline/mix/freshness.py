@@ -135,7 +135,7 @@ def plan_freshness(recipe: MixRecipe, folder: str | Path) -> FreshnessPlan | Non
         tuple(SourcePart(number, *part) for number, part in enumerate(parts)),
         seen,
         sum(index.documents for index in indexes),
-        *_taken_down(others, seen),
+        *_taken_down(indexes, seen),
     )
 
 

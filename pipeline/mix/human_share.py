@@ -42,7 +42,7 @@ from detectors.provenance import AI_BOUND_BEFORE_RELEASE, captured_within
 from detectors.strata import FIRST_CAPTURES, Strata, z_of_scores
 from pipeline.index import read_manifest
 from pipeline.keys import document_hashes, read_arrow
-from pipeline.mix.candidates import REAL, InputFile, candidates_path
+from pipeline.mix.candidates import CANDIDATES, REAL, InputFile, candidates_path
 from pipeline.mix.inputs import SCORED_COLUMNS
 from pipeline.mix.race import LARGEST_WEIGHT, LEAST_WEIGHT, uniform_of
 from pipeline.mix.survey import (
@@ -201,6 +201,8 @@ def _samples(
             groups = totals.setdefault((row["language"], row["fresh"], row.get("page_type", "")), {})
             documents, tokens = groups.get(row["group"], (0, 0))
             groups[row["group"]] = (documents + row["tokens_count"], tokens + row["tokens_sum"])
+        # Nothing is estimated of what has no score and no date, which is most of what is in other languages.
+        table = table.filter(pc.or_(pc.is_valid(table.column("score")), pc.equal(table.column("group"), DATED)))
         for row in table.group_by(keys).aggregate([]).to_pylist():
             key = (row["language"], row["fresh"], row.get("page_type", ""))
             mask = pc.and_(pc.equal(table.column("language"), key[0]), pc.equal(table.column("fresh"), key[1]))
@@ -208,7 +210,8 @@ def _samples(
                 mask = pc.and_(mask, pc.equal(table.column("page_type"), key[2]))
             mine = table.filter(mask).combine_chunks()
             samples[key] = smallest_hashes(pa.concat_tables([samples[key], mine]) if key in samples else mine)
-    return {key: (samples[key].sort_by("doc_id").combine_chunks(), found) for key, found in totals.items()}
+    nothing = pa.schema([CANDIDATES.field(name) for name in _COLUMNS]).empty_table()
+    return {key: (samples.get(key, nothing).sort_by("doc_id").combine_chunks(), found) for key, found in totals.items()}
 
 
 def smallest_hashes(rows: pa.Table, size: int = SAMPLE) -> pa.Table:

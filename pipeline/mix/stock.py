@@ -27,6 +27,7 @@ I64 = npt.NDArray[np.int64]
 
 EXACT = 2_000_000  # documents in all
 FEWEST_BINS = 256  # of a cell
+FEWEST_OF_HOST = 16
 _CELL = ("origin", "fresh", "language", "page_type", "group")
 PENDING = 32  # tables that wait before they are put together
 
@@ -56,9 +57,11 @@ def gather_stocks(
         mine = entries.setdefault(cell, [])
         mine.append((keys, tokens.astype(np.int64), np.ones(len(keys), np.int64), host))
         if total > exact and len(mine) == PENDING:
-            entries[cell] = [merge_bins(mine, bins_of(sizes[cell], total, exact))]
+            entries[cell] = [merge_bins(mine, bins_of(sizes[cell], total, exact), len(large))]
     if total > exact:
-        entries = {cell: [merge_bins(mine, bins_of(sizes[cell], total, exact))] for cell, mine in entries.items()}
+        entries = {
+            cell: [merge_bins(mine, bins_of(sizes[cell], total, exact), len(large))] for cell, mine in entries.items()
+        }
     known = {(b.source, b.language, b.fresh, b.group, b.page_type): b for b in bounds}
     stocks = []
     for cell in sorted(entries):
@@ -123,10 +126,13 @@ def bin_of(keys: U64, bins: int) -> I64:
     return np.minimum((shares * bins).astype(np.int64), bins - 1)
 
 
-def merge_bins(entries: Sequence[Entries], bins: int) -> Entries:
-    """Entries of a cell with those of one bin and host put together."""
+def merge_bins(entries: Sequence[Entries], bins: int, large: int) -> Entries:
+    """Entries of a cell with those of one bin and host put together.
+
+    Bins of `large` hosts are wider, so that all of these have as many entries as the others.
+    """
     keys, tokens, documents, hosts = (np.concatenate(column) for column in zip(*entries, strict=True))
-    at = bin_of(keys, bins)
+    at = np.where(hosts == 0, bin_of(keys, bins), bin_of(keys, max(FEWEST_OF_HOST, bins // max(1, large))))
     order = np.lexsort((hosts, at))
     at, hosts = at[order], hosts[order]
     starts = np.flatnonzero(np.append(True, (np.diff(at) != 0) | (hosts[1:] != hosts[:-1])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +20,7 @@ from mix_samples import make_sources, rows_of, write_here
 from pipeline.mix.choose import ChoosePlan, MixFile
 from pipeline.mix.formats import FORMATS, check_format, file_name, json_rows
 from pipeline.mix.rows import MIX_ROW
+from pipeline.mix.weights import WEIGHTS
 from schemas.config import ConfigError
 
 Written = Callable[[str], Path]
@@ -178,3 +180,30 @@ def test_torch_loads_with_workers(written: Written, wanted: list[dict[str, Any]]
     loader = data.DataLoader(streamed.select_columns(["doc_id", "copy", "text"]), batch_size=16, num_workers=2)
     found = [one for b in loader for one in zip(b["doc_id"], b["copy"].tolist(), b["text"], strict=True)]
     assert sorted(found) == sorted((row["doc_id"], row["copy"], row["text"]) for row in wanted)
+
+
+DOCS = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", DOCS, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: str(block).split("\n")[0])
+def test_what_the_documentation_shows_runs(
+    block: str, written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for library in re.findall(r"^(?:import|from) (?!glob|pipeline)(\w+)", block, re.MULTILINE):
+        pytest.importorskip(library, reason=f"{library} is not installed")
+    found = re.search(r"train-\*\.([a-z_.]+)", block)
+    form = next((name for name, kind in FORMATS.items() if found and kind.suffix == found.group(1)), "parquet")
+    (tmp_path / "mix").symlink_to(written(form))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    names: dict[str, Any] = {}
+    exec(block, names)  # noqa: S102
+    assert names.get("text") is not None or names.get("texts") or len(names["rows"])
+
+
+def test_the_documentation_has_every_column() -> None:
+    for field in (*MIX_ROW, *WEIGHTS):
+        meaning = re.escape(field.metadata[b"description"].decode())
+        assert re.search(rf"^\| `{field.name}` \|.*\| {meaning} \|$", DOCS, re.MULTILINE), field.name
