@@ -24,7 +24,8 @@ from pipeline.synthesize.gaps_words import GENDER_KINDS, versions
 from schemas.targets import JOINT, GapTargets, Target
 
 REPORT_VERSION = 1
-MAX_SEEDS = 500  # documents that a stratum keeps as possible parents
+SEEDS = 100_000  # possible parents that are kept, shared by targets and their strata
+STRATA = 200  # taken for as many where a target does not name them
 EXAMPLES = 5
 
 
@@ -44,7 +45,10 @@ def _survey(files: Sequence[DataFile], tallies: Sequence[Tally], config: GapTarg
     return survey
 
 
-def _tally(target: Target, config: GapTargets, named: Sequence[str] | None, seeds: int) -> Tally:
+def _tally(target: Target, config: GapTargets, named: Sequence[str] | None, parents: bool = True) -> Tally:
+    rephrasings = config.requests.rephrasings if parents else 0
+    most = SEEDS // len(config.targets) // (STRATA if named is None else max(1, len(named)))
+    seeds = min(most, -(-config.requests.limit // rephrasings)) if rephrasings else 0
     return Tally(target, AMOUNTS.index(config.unit), named, seeds, config.seed)
 
 
@@ -60,16 +64,13 @@ def find_gaps(sources: Sequence[str], config: GapTargets, with_text: bool = Fals
     references = {}
     for target in config.targets:
         if target.like is not None:
-            tally = _tally(target, config, None, 0)
+            tally = _tally(target, config, None, parents=False)
             _survey(find_files([target.like]), [tally], config)
             references[target.name] = reference_shares(tally, unit, config.confidence)
             if not references[target.name]:
                 raise RunError(f"{target.like}: no document has a known {' and '.join(target.dimensions)}")
-    rephrasings = config.requests.rephrasings
-    seeds = min(MAX_SEEDS, -(-config.requests.limit // rephrasings)) if rephrasings else 0
     tallies = [
-        _tally(t, config, list(references[t.name]) if t.name in references else named_values(t), seeds)
-        for t in config.targets
+        _tally(t, config, list(references[t.name]) if t.name in references else named_values(t)) for t in config.targets
     ]
     survey = _survey(files, tallies, config)
     measured = [_measured(tally, references.get(tally.target.name), config) for tally in tallies]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import SampleRun
+from conftest import ROOT, SampleRun
 from gaps_samples import COOKING, HEALTH, document, write
 
 from pipeline.progress import Reporter
@@ -20,7 +21,7 @@ from pipeline.synthesize.gaps_measure import Gap
 from pipeline.synthesize.gaps_requests import allot, by_host, draw_length, instructions, read_requests
 from pipeline.synthesize.gaps_survey import Seed, length_bins
 from schemas.config import ConfigError
-from schemas.targets import GapTargets, Requests, Target
+from schemas.targets import GapTargets, Requests, Target, load_targets
 
 QUIET = Reporter(quiet=True)
 
@@ -210,3 +211,20 @@ def test_gaps_of_the_sample_run(sample_run: SampleRun, tmp_path: Path) -> None:
     assert found.report["documents"] > 80
     assert found.report["strata"][0]["rows"][0]["key"] == "deu"
     assert found.requests
+
+
+DOCS = (ROOT / "docs" / "gaps.md").read_text(encoding="utf-8")
+
+
+def test_targets_of_the_documentation_are_targets(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```yml\n(.*?)^```$", DOCS, re.MULTILINE | re.DOTALL)
+    (tmp_path / "targets.yaml").write_text(block)
+    assert len(load_targets(tmp_path / "targets.yaml").targets) == 5
+
+
+def test_the_worked_example_prints_what_is_shown(sample_run: SampleRun, tmp_path: Path) -> None:
+    targets = re.findall(r"<<'YAML'\n(.*?)^YAML$", DOCS, re.MULTILINE | re.DOTALL)[0]
+    (tmp_path / "targets.yaml").write_text(targets)
+    arguments = [str(sample_run.path), "--targets", str(tmp_path / "targets.yaml"), "--output", str(tmp_path / "gaps")]
+    done = CliRunner().invoke(gaps, [*arguments, "--requests", "20"], catch_exceptions=False)
+    assert f"```text\n{done.stdout}```\n" in DOCS
