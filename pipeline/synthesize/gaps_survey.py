@@ -85,6 +85,12 @@ class Smallest:
         else:
             del self._held[-heapq.heapreplace(self._heap, -seed.key)]
 
+    def merge(self, other: Smallest) -> None:
+        """Take over what another holds."""
+        for seed in other.values():
+            if self.wants(seed.key):
+                self.add(seed)
+
     def values(self) -> list[Seed]:
         """What is held, smallest key first."""
         return sorted(self._held.values())
@@ -99,6 +105,15 @@ class Stratum:
     lengths: Int = field(default_factory=lambda: np.zeros(LENGTH_BINS, np.int64))
     languages: Counter[str] = field(default_factory=Counter)
     seeds: Smallest | None = None
+
+    def merge(self, other: Stratum) -> None:
+        """Add the sums of other documents."""
+        self.amounts += other.amounts
+        self.replicates += other.replicates
+        self.lengths += other.lengths
+        self.languages.update(other.languages)
+        if self.seeds is not None and other.seeds is not None:
+            self.seeds.merge(other.seeds)
 
 
 class Tally:
@@ -132,6 +147,13 @@ class Tally:
             stratum.languages.update(documents.values["language"][row] or "und" for row in listed)
             if stratum.seeds is not None:
                 self._offer(stratum.seeds, documents, listed, parent_words)
+
+    def merge(self, other: Tally) -> None:
+        """Add what another tally of the same target counted."""
+        self.asked += other.asked
+        self.unknown += other.unknown
+        for key, stratum in other.strata.items():
+            self._stratum(key).merge(stratum)
 
     def _keys(self, documents: Documents) -> list[str | None]:
         """Stratum of each document; UNKNOWN, or None where it does not fit `where`."""
@@ -198,3 +220,13 @@ class Survey:
             self.terms[key] += documents.terms[row]
         for tally in self.tallies:
             tally.add(documents, weights, self._parent_words)
+
+    def merge(self, other: Survey) -> None:
+        """Add what a survey of other documents counted."""
+        self.amounts += other.amounts
+        self.known.update(other.known)
+        self.left_out.update(other.left_out)
+        for key, counts in other.terms.items():
+            self.terms[key] = self.terms[key] + counts if key in self.terms else counts
+        for tally, counted in zip(self.tallies, other.tallies, strict=True):
+            tally.merge(counted)

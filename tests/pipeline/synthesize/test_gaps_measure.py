@@ -225,3 +225,26 @@ def test_the_smallest_seeds_are_held_once() -> None:
         if held.wants(key):
             held.add(Seed(key, f"d{key}", 0, "eng", 100, 0, 0, key))
     assert [seed.key for seed in held.values()] == [1, 4, 7]
+
+
+def test_surveys_of_parts_add_up() -> None:
+    rows = [document(n, language=("deu", "eng")[n % 3 == 0], text=f"she and her {n}") for n in range(90)]
+    target = Target(by="language", shares={"deu": 0.5})
+    parts = []
+    for some in (rows, rows[:40], rows[40:]):
+        counted = Survey([Tally(target, 0, ["deu"], 4, "seed")], (50, 4000))
+        counted.add(describe(table(some).to_batches()[0], 0, 0, 0, LABELS, counted.left_out))
+        parts.append(counted)
+    whole, one, other = parts
+    one.merge(other)
+    assert (one.amounts == whole.amounts).all()
+    assert one.known == whole.known
+    assert {key: counts.tolist() for key, counts in one.terms.items()} == {
+        key: counts.tolist() for key, counts in whole.terms.items()
+    }
+    for key, stratum in whole.tallies[0].strata.items():
+        again = one.tallies[0].strata[key]
+        assert (again.replicates == stratum.replicates).all()
+        assert again.languages == stratum.languages
+    seeds = [[seed.doc_id for seed in s.tallies[0].strata["deu"].seeds.values()] for s in (one, whole)]  # type: ignore[union-attr]
+    assert seeds[0] == seeds[1]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from click.testing import CliRunner
 from conftest import ROOT, SampleRun
 from gaps_samples import COOKING, HEALTH, document, write
 
+from pipeline.host import HostTask
 from pipeline.progress import Reporter
 from pipeline.runs import RunError
 from pipeline.synthesize.gaps import find_gaps, gaps_job
@@ -228,3 +231,23 @@ def test_the_worked_example_prints_what_is_shown(sample_run: SampleRun, tmp_path
     arguments = [str(sample_run.path), "--targets", str(tmp_path / "targets.yaml"), "--output", str(tmp_path / "gaps")]
     done = CliRunner().invoke(gaps, [*arguments, "--requests", "20"], catch_exceptions=False)
     assert f"```text\n{done.stdout}```\n" in DOCS
+
+
+class HereHost:
+    """A host whose children are here: tasks and results are pickled, and come in another order."""
+
+    def run(self, tasks: Iterable[HostTask]) -> Iterator[tuple[Any, Any]]:
+        for task in reversed(list(tasks)):
+            function, arguments = pickle.loads(pickle.dumps((task.function, task.arguments)))  # noqa: S301
+            yield task.key, pickle.loads(pickle.dumps(function(*arguments)))  # noqa: S301
+
+
+def test_children_give_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = corpus()
+    parts = [write(tmp_path / f"{n}.parquet", rows[n::4]) for n in range(4)]
+    gaps_job(parts, CONFIG, tmp_path / "one", True, QUIET)
+    monkeypatch.setattr("pipeline.synthesize.gaps.TASK_BYTES", 1)
+    monkeypatch.setattr("pipeline.synthesize.gaps.shared_host", lambda workers: HereHost())
+    gaps_job(parts, CONFIG, tmp_path / "many", True, QUIET, workers=2)
+    for name in ("gaps.json", "requests.jsonl", "report/index.html"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "many" / name).read_bytes()
