@@ -5,8 +5,9 @@
 
 Prints a line a document: number, topic, host, title, and pieces of the text. Documents are drawn by the hash of their
 id, two of a host at most, out of those whose id begins with an even or odd digit: word lists were tuned on the even
-ones, and are judged by the odd ones. The last line says of how many documents a topic is named. The second form is for NTREX-128 as a table of
-language, role, line, document and text: the same 123 news articles in every language, beside their English beginning.
+ones, and are judged by the odd ones. The second form is for NTREX-128 as a table of language, role, line, document and
+text: the same 123 news articles in every language, beside their English beginning. The last line says of how many
+documents a topic is named.
 """
 
 from __future__ import annotations

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from gaps_samples import document, table
 
 from pipeline.runs import RunError
-from pipeline.synthesize.gaps_documents import describe
+from pipeline.synthesize.gaps_documents import describe, find_files, read_documents
 from pipeline.synthesize.gaps_measure import Measured, measure, wanted_shares, wilson
-from pipeline.synthesize.gaps_survey import MAX_STRATA, REPLICATES, Survey, Tally, host_weights, length_bins
+from pipeline.synthesize.gaps_survey import (
+    MAX_STRATA,
+    REPLICATES,
+    Seed,
+    Smallest,
+    Survey,
+    Tally,
+    host_weights,
+    length_bins,
+)
 from schemas.targets import GapTargets, Target
 
 LABELS = ("human", "unknown")
@@ -169,11 +181,9 @@ def test_lengths() -> None:
 
 
 def test_files_that_are_no_documents(tmp_path: Path) -> None:
-    from pipeline.synthesize.gaps_documents import find_files, read_documents
-
     path = tmp_path / "x.parquet"
     path.write_bytes(b"no parquet")
-    with pytest.raises(RunError, match="cannot be read as Parquet"):
+    with pytest.raises(RunError, match="cannot be read as Parquet of documents"):
         list(read_documents(find_files([str(path)])[0], LABELS))
     with pytest.raises(RunError, match="given twice"):
         find_files([str(path), str(path)])
@@ -181,9 +191,60 @@ def test_files_that_are_no_documents(tmp_path: Path) -> None:
         find_files([str(tmp_path / "none")])
     with pytest.raises(RunError, match="no finished run"):
         find_files([str(tmp_path)])
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     pq.write_table(pa.table({"text": ["a"]}), path)
     with pytest.raises(RunError, match="no column 'doc_id'"):
         list(read_documents(find_files([str(path)])[0], LABELS))
+
+
+def test_tables_of_other_tools(tmp_path: Path) -> None:
+    """Numbers as ids, dictionaries, large strings, few columns; no text, and text that is no UTF-8."""
+    path = tmp_path / "x.parquet"
+    columns = {
+        "doc_id": pa.array([1, 2, 3]),
+        "text": pa.array(["one", None, "größer"], pa.large_string()),
+        "language": pa.array(["eng", "eng", "deu_Latn"]).dictionary_encode(),
+    }
+    pq.write_table(pa.table(columns), path)
+    left_out: Counter[str] = Counter()
+    (found,) = read_documents(find_files([str(path)])[0], LABELS, left_out)
+    assert found.doc_ids == ["1", "3"]
+    assert found.values["language"] == ["eng", "deu"]
+    assert found.values["register"] == [None, None]
+    assert found.amounts.tolist() == [[1, 1, 3], [1, 1, 8]]
+    assert found.may_be_parent.all()
+    assert left_out["no_text"] == 1
+    broken = pa.array([b"\xff\xfe"]).view(pa.string())
+    pq.write_table(pa.table({"doc_id": ["1"], "text": broken, "language": ["eng"]}), path)
+    with pytest.raises(RunError, match="cannot be read as Parquet of documents"):
+        list(read_documents(find_files([str(path)])[0], LABELS))
+
+
+def test_the_smallest_seeds_are_held_once() -> None:
+    held = Smallest(3)
+    for key in (9, 4, 7, 4, 1, 8, 1):
+        if held.wants(key):
+            held.add(Seed(key, f"d{key}", 0, "eng", 100, 0, 0, key))
+    assert [seed.key for seed in held.values()] == [1, 4, 7]
+
+
+def test_surveys_of_parts_add_up() -> None:
+    rows = [document(n, language=("deu", "eng")[n % 3 == 0], text=f"she and her {n}") for n in range(90)]
+    target = Target(by="language", shares={"deu": 0.5})
+    parts = []
+    for some in (rows, rows[:40], rows[40:]):
+        counted = Survey([Tally(target, 0, ["deu"], 4, "seed")], (50, 4000))
+        counted.add(describe(table(some).to_batches()[0], 0, 0, 0, LABELS, counted.left_out))
+        parts.append(counted)
+    whole, one, other = parts
+    one.merge(other)
+    assert (one.amounts == whole.amounts).all()
+    assert one.known == whole.known
+    assert {key: counts.tolist() for key, counts in one.terms.items()} == {
+        key: counts.tolist() for key, counts in whole.terms.items()
+    }
+    for key, stratum in whole.tallies[0].strata.items():
+        again = one.tallies[0].strata[key]
+        assert (again.replicates == stratum.replicates).all()
+        assert again.languages == stratum.languages
+    seeds = [[seed.doc_id for seed in s.tallies[0].strata["deu"].seeds.values()] for s in (one, whole)]  # type: ignore[union-attr]
+    assert seeds[0] == seeds[1]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import pickle
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import SampleRun
+from conftest import ROOT, SampleRun
 from gaps_samples import COOKING, HEALTH, document, write
 
+from pipeline.host import HostTask
 from pipeline.progress import Reporter
 from pipeline.runs import RunError
 from pipeline.synthesize.gaps import find_gaps, gaps_job
@@ -20,7 +24,7 @@ from pipeline.synthesize.gaps_measure import Gap
 from pipeline.synthesize.gaps_requests import allot, by_host, draw_length, instructions, read_requests
 from pipeline.synthesize.gaps_survey import Seed, length_bins
 from schemas.config import ConfigError
-from schemas.targets import GapTargets, Requests, Target
+from schemas.targets import GapTargets, Requests, Target, load_targets
 
 QUIET = Reporter(quiet=True)
 
@@ -210,3 +214,40 @@ def test_gaps_of_the_sample_run(sample_run: SampleRun, tmp_path: Path) -> None:
     assert found.report["documents"] > 80
     assert found.report["strata"][0]["rows"][0]["key"] == "deu"
     assert found.requests
+
+
+DOCS = (ROOT / "docs" / "gaps.md").read_text(encoding="utf-8")
+
+
+def test_targets_of_the_documentation_are_targets(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```yml\n(.*?)^```$", DOCS, re.MULTILINE | re.DOTALL)
+    (tmp_path / "targets.yaml").write_text(block)
+    assert len(load_targets(tmp_path / "targets.yaml").targets) == 5
+
+
+def test_the_worked_example_prints_what_is_shown(sample_run: SampleRun, tmp_path: Path) -> None:
+    targets = re.findall(r"<<'YAML'\n(.*?)^YAML$", DOCS, re.MULTILINE | re.DOTALL)[0]
+    (tmp_path / "targets.yaml").write_text(targets)
+    arguments = [str(sample_run.path), "--targets", str(tmp_path / "targets.yaml"), "--output", str(tmp_path / "gaps")]
+    done = CliRunner().invoke(gaps, [*arguments, "--requests", "20"], catch_exceptions=False)
+    assert f"```text\n{done.stdout}```\n" in DOCS
+
+
+class HereHost:
+    """A host whose children are here: tasks and results are pickled, and come in another order."""
+
+    def run(self, tasks: Iterable[HostTask]) -> Iterator[tuple[Any, Any]]:
+        for task in reversed(list(tasks)):
+            function, arguments = pickle.loads(pickle.dumps((task.function, task.arguments)))  # noqa: S301
+            yield task.key, pickle.loads(pickle.dumps(function(*arguments)))  # noqa: S301
+
+
+def test_children_give_the_same_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = corpus()
+    parts = [write(tmp_path / f"{n}.parquet", rows[n::4]) for n in range(4)]
+    gaps_job(parts, CONFIG, tmp_path / "one", True, QUIET)
+    monkeypatch.setattr("pipeline.synthesize.gaps.TASK_BYTES", 1)
+    monkeypatch.setattr("pipeline.synthesize.gaps.shared_host", lambda workers: HereHost())
+    gaps_job(parts, CONFIG, tmp_path / "many", True, QUIET, workers=2)
+    for name in ("gaps.json", "requests.jsonl", "report/index.html"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "many" / name).read_bytes()

@@ -38,6 +38,17 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, target: dict[str, Any],
     assert "\n" not in str(error.value)
 
 
+def test_one_fault_is_told_once(tmp_path: Path) -> None:
+    path = tmp_path / "targets.yaml"
+    path.write_text("targets: []")
+    with pytest.raises(ConfigError, match="`targets` is empty"):
+        load_targets(path)
+    path.write_text("targets: [{by: language, shares: {en: 1}}]")
+    with pytest.raises(ConfigError) as error:
+        load_targets(path)
+    assert ";" not in str(error.value).split("three letters")[1]
+
+
 def test_one_target_for_one_thing() -> None:
     with pytest.raises(ValueError, match="two targets are for language"):
         GapTargets(targets=(Target(by="language", uniform=True), Target(by="language", shares={"eng": 1.0})))
