@@ -133,7 +133,7 @@ def _fill(sentence: str, start: int, found: re.Match[str], pattern: Pattern, lan
     try:
         for text in (template.positive, template.negative):
             whole = sentence[: found.start()] + language.fill(text, groups) + sentence[found.end() :]
-            whole = re.sub(" {2,}", " ", whole).strip(" ")
+            whole = language.join(whole).strip(" ")
             made.append(whole[:1].upper() + whole[1:])
     except Refused:
         return None

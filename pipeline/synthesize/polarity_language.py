@@ -99,7 +99,10 @@ class Language:
                 value = self.functions[name](value) if value else value
             return value
 
-        text = _FIELD.sub(put, template)
+        return _FIELD.sub(put, template)
+
+    def join(self, text: str) -> str:
+        """A sentence with the contractions and elisions that its parts ask for where they meet."""
         for expression, replacement in self.joins:
             text = expression.sub(replacement, text)
         return re.sub(" {2,}", " ", text).replace(" .", ".").replace(" ,", ",")
