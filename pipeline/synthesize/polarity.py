@@ -30,7 +30,9 @@ _SHAPE = re.compile(
     r'"[\w \'’,.%-]{1,80}")*[.!]?'
 )
 _SIMPLE = re.compile(r"[^\W\d_a-zà-ÿ][\w '’-]*\.")
-_ODD = re.compile(r"[@<>=_{}\[\]|\\]|  |\d{5}|https?|www|\.\w|(?:[A-ZÀ-Þ]{2,}\W+){3}|:.*:|/.*/| -|- |^\W|\b(?:\w )(?:\w ){2}")
+_ODD = re.compile(
+    r"[@<>=_{}\[\]|\\]|  |\d{5}|https?|www|\.\w|(?:[A-ZÀ-Þ]{2,}\W+){3}|:.*:|/.*/| -|- |^\W|\b(?:\w )(?:\w ){2}"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,7 +178,7 @@ def compile_language(data: LanguageData) -> Language:
         negators=compiled(data.negators, re.I),
         refuse=compiled(data.refuse, re.I),
         refuse_simple=compiled(data.refuse_simple, re.I),
-        counted=compiled(rf"\b({'|'.join(data.counted.split())}) (\w+)(?: (\w+))?", re.I) if data.counted else None,
+        counted=compiled(rf"\b({'|'.join(data.counted.split())})(?= (\w+)(?: (\w+))?)", re.I) if data.counted else None,
         joins=tuple((compiled(left), right) for left, right in data.joins),
         lowercase=lowercase,
         functions=functions,
