@@ -30,7 +30,9 @@ _SHAPE = re.compile(
     r'"[\w \'’,.%-]{1,80}")*[.!]?'
 )
 _SIMPLE = re.compile(r"[^\W\d_a-zà-ÿ][\w '’-]*\.")
-_ODD = re.compile(r"[@<>=_{}\[\]|\\]|  |\d{5}|https?|www|\.\w|(?:[A-ZÀ-Þ]{2,}\W+){3}|:.*:|/.*/| -|- |^\W|\b(?:\w )(?:\w ){2}")
+_ODD = re.compile(
+    r"[@<>=_{}\[\]|\\]|  |\d{5}|https?|www|\.\w|(?:[A-ZÀ-Þ]{2,}\W+){3}|:.*:|/.*/| -|- |^\W|\b(?:\w )(?:\w ){2}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +89,9 @@ def _trimmed(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
 
 def triplet_of(sentence: str, start: int, language: Language) -> Triplet | None:
     """The triplet of a sentence: of the first pattern that fits; None where none does."""
-    if not _SHAPE.fullmatch(sentence) or _ODD.search(sentence):
-        return None
-    ended = sentence[-1] in ".!"
     words = sentence.count(" ") + 1
-    if sentence.count(",") > MAX_COMMAS:
-        return None
-    if not MIN_WORDS <= words <= (MAX_WORDS if ended else MAX_LINE_WORDS) or language.refuse.search(sentence):
+    most = MAX_WORDS if sentence[-1] in ".!" else MAX_LINE_WORDS
+    if not MIN_WORDS <= words <= most or sentence.count(",") > MAX_COMMAS or not _SHAPE.fullmatch(sentence):
         return None
     lowered = sentence.lower()
     numbers = sorted({n for trigger, held in language.by_trigger.items() if trigger in lowered for n in held})
@@ -101,6 +99,15 @@ def triplet_of(sentence: str, start: int, language: Language) -> Triplet | None:
     simple: bool | None = None
     for number in numbers:
         pattern = language.patterns[number]
+        found = pattern.match.search(sentence)
+        if found is None:
+            continue
+        if negators is None:  # what costs more than most patterns is asked of sentences alone that one of them fits
+            if _ODD.search(sentence) or language.refuse.search(sentence):
+                return None
+            negators = len(language.negators.findall(sentence))
+        if negators != pattern.negators:
+            continue
         if pattern.data.simple:
             if simple is None:
                 simple = (
@@ -110,12 +117,7 @@ def triplet_of(sentence: str, start: int, language: Language) -> Triplet | None:
                 )
             if not simple:
                 continue
-        if negators is None:
-            negators = len(language.negators.findall(sentence))
-        if negators != pattern.negators:
-            continue
-        found = pattern.match.search(sentence)
-        if found is None or (pattern.unless and pattern.unless.search(sentence)):
+        if pattern.unless and pattern.unless.search(sentence):
             continue
         if pattern.needs and not pattern.needs.search(sentence):
             continue
@@ -133,7 +135,7 @@ def _fill(sentence: str, start: int, found: re.Match[str], pattern: Pattern, lan
     try:
         for text in (template.positive, template.negative):
             whole = sentence[: found.start()] + language.fill(text, groups) + sentence[found.end() :]
-            whole = re.sub(" {2,}", " ", whole).strip(" ")
+            whole = language.join(whole).strip(" ")
             made.append(whole[:1].upper() + whole[1:])
     except Refused:
         return None

@@ -15,10 +15,15 @@ from pipeline.progress import Reporter
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--output", required=True, type=click.Path(dir_okay=False), help="FILE.parquet or FILE.jsonl.")
 @click.option("--languages", metavar="CODE,...", help="ISO 639-3 codes (default: all that have patterns).")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Most triplets of a language; a larger N adds to them.")
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help="Most triplets of a language; a larger N adds to them."
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the order.")
 @click.option(
-    "--labels", default="human,unknown", show_default=True, metavar="LABEL,...",
+    "--labels",
+    default="human,unknown",
+    show_default=True,
+    metavar="LABEL,...",
     help="Provenance labels of the documents of runs that are mined.",
 )
 @click.option(
@@ -26,11 +31,17 @@ from pipeline.progress import Reporter
 )
 @click.option("--per-host", type=click.IntRange(1), default=100, show_default=True, help="Most triplets of one host.")
 @click.option(
-    "--pattern-share", type=click.FloatRange(0, 1, min_open=True), default=0.5, show_default=True,
+    "--pattern-share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.5,
+    show_default=True,
     help="Largest share of one pattern among a language's triplets.",
 )
 @click.option(
-    "--min-confidence", type=click.FloatRange(0, 1), default=0.0, show_default=True,
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
     help="Smallest confidence of a triplet.",
 )
 @click.option("--id-column", help="Id column of text tables (default id, or doc_id).")

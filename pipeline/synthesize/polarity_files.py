@@ -249,7 +249,7 @@ def _count(text: str, language: Language, counts: Counter[int]) -> None:
     assert language.counted is not None
     code = language.data.language
     for found in language.counted.finditer(text):
-        words = found[0].lower().split()
+        words = [word.lower() for word in found.groups() if word]
         for length in range(2, len(words) + 1):
             counts[_slot(code, words[:length])] += 1
 

@@ -99,7 +99,10 @@ class Language:
                 value = self.functions[name](value) if value else value
             return value
 
-        text = _FIELD.sub(put, template)
+        return _FIELD.sub(put, template)
+
+    def join(self, text: str) -> str:
+        """A sentence with the contractions and elisions that its parts ask for where they meet."""
         for expression, replacement in self.joins:
             text = expression.sub(replacement, text)
         return re.sub(" {2,}", " ", text).replace(" .", ".").replace(" ,", ",")
@@ -175,7 +178,7 @@ def compile_language(data: LanguageData) -> Language:
         negators=compiled(data.negators, re.I),
         refuse=compiled(data.refuse, re.I),
         refuse_simple=compiled(data.refuse_simple, re.I),
-        counted=compiled(rf"\b({'|'.join(data.counted.split())}) (\w+)(?: (\w+))?", re.I) if data.counted else None,
+        counted=compiled(rf"\b({'|'.join(data.counted.split())})(?= (\w+)(?: (\w+))?)", re.I) if data.counted else None,
         joins=tuple((compiled(left), right) for left, right in data.joins),
         lowercase=lowercase,
         functions=functions,

@@ -159,7 +159,9 @@ def test_closed_spans_are_not_used() -> None:
     assert [t.anchor for t in found] == ["The lift is not available."]
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", ".", "厨房很干净。电梯不可用。没有早餐的酒店。", "without", "is not " * 5])
+@pytest.mark.parametrize(
+    "text", ["", "\n\n", ".", "厨房很干净。电梯不可用。没有早餐的酒店。", "without", "is not " * 5]
+)
 def test_nothing_to_mine(text: str) -> None:
     for code in languages():
         assert triplets(code, text) == []
