@@ -1,17 +1,21 @@
 """Topics of documents beside their text, for reading: how often is the topic right?
 
     python benchmarks/gaps.py RUN --language deu --sample 100 [--half odd]
+    python benchmarks/gaps.py ntrex128.tsv.xz --language deu
 
 Prints a line a document: number, topic, host, title, and pieces of the text. Documents are drawn by the hash of their
 id, two of a host at most, out of those whose id begins with an even or odd digit: word lists were tuned on the even
-ones, and are judged by the odd ones. The last line says of how many documents a topic is named.
+ones, and are judged by the odd ones. The second form is for NTREX-128 as a table of language, role, line, document and
+text: the same 123 news articles in every language, beside their English beginning. The last line says of how many
+documents a topic is named.
 """
 
 from __future__ import annotations
 
 import argparse
+import lzma
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 
 import pyarrow.parquet as pq
 import xxhash
@@ -24,6 +28,24 @@ from pipeline.synthesize.gaps_words import topics_of
 COLUMNS = ["doc_id", "url", "title", "text", "language"]
 
 
+def print_articles(path: str, language: str, characters: int) -> None:
+    """Topics of the articles of NTREX-128 in a language."""
+    parts: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
+    with lzma.open(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            code, role, number, document, text = line.rstrip("\n").split("\t")
+            if code in (language, "eng") and role in ("src", "ref"):
+                parts[code, document].append((int(number), text))
+    names = sorted(document for code, document in parts if code == language)
+    texts = ["\n".join(text for _, text in sorted(parts[language, name])) for name in names]
+    topics = topics_of(tokenise(texts), [language] * len(texts))
+    for number, (name, topic) in enumerate(zip(names, topics, strict=True), 1):
+        if topic is not None:
+            begin = " // ".join(text for _, text in sorted(parts["eng", name])[:2])
+            print(f"{number}. {topic} | {begin[: 2 * characters]}")
+    print(f"{language}: a topic is named of {sum(t is not None for t in topics)} of {len(topics)} articles")
+
+
 def main() -> None:
     """Print the sample."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -33,6 +55,9 @@ def main() -> None:
     parser.add_argument("--half", choices=("even", "odd"), default="odd")
     parser.add_argument("--characters", type=int, default=90)
     options = parser.parse_args()
+    if options.run.endswith(".tsv.xz"):
+        print_articles(options.run, options.language, options.characters)
+        return
     rows = []
     for file in find_files([options.run]):
         for row in pq.read_table(file.path, columns=COLUMNS).to_pylist():

@@ -41,8 +41,10 @@ from pipeline.mix.formats import file_name
 from pipeline.mix.ledger import index_files, write_ledger_part
 from pipeline.mix.rows import READ_COLUMNS
 from pipeline.mix.shards import write_shard
+from pipeline.mix.survey import plan_survey, survey_file
 from pipeline.write import INDEX, ROW_GROUP_BYTES, Piece, file_path
 from schemas.document import data_schema
+from schemas.recipe import MixRecipe, RunSource
 
 MB = 1_000_000
 FILE_BYTES = 128 << 20  # of text in a data file
@@ -198,6 +200,15 @@ def write_files(files: list[MixFile], plan: ChoosePlan, spent: dict[str, float] 
         timed("ledger", partial(write_ledger_part, plan.root, name, pieces.get(name, []), indexes))
 
 
+def survey_files(files: list[MixFile], folder: Path) -> None:
+    """What comes before the plan: candidates of every file, in another folder."""
+    (folder / "survey").mkdir()
+    recipe = MixRecipe(sources=(RunSource(name="web", run=files[0].folder),))
+    plan = plan_survey(recipe, folder / "survey", {})
+    for file in files:
+        survey_file(plan, file.input)
+
+
 def plan_of(folder: Path, files: list[MixFile], form: str, weights_only: bool) -> ChoosePlan:
     """Plan of a mix that has every document once, in a fresh folder."""
     for name in ("mix", "pieces"):
@@ -289,6 +300,10 @@ def main() -> None:
             found |= {"copy_mb_s": statistics.median(copies), "mix_mb_s": statistics.median(mixes)}
             found["ratio"] = statistics.median(ratios)
             found["seconds"] = {name: seconds / given.pairs for name, seconds in spent.items()}
+            survey = cpu(partial(survey_files, files, folder / "timed"))
+            found["survey_mb_s"] = size / survey
+            found["ratio_with_survey"] = 1 / (1 / found["ratio"] + survey * found["copy_mb_s"] / size)
+            print(f"survey {size / survey:.1f} MB/s; ratio with it {found['ratio_with_survey']:.3f}")
             print(f"median ratio {found['ratio']:.3f}; CPU seconds of a mix: ", end="")
             print(", ".join(f"{name} {seconds:.2f}" for name, seconds in found["seconds"].items()))
             for form in given.formats.split(","):

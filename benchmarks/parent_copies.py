@@ -1,6 +1,6 @@
 """Copies of parents among synthetic rows: which are found, and which genuine rewrites are taken for copies.
 
-    python benchmarks/parent_copies.py DATA [--folder WORK] [--workers 2]
+    python benchmarks/parent_copies.py DATA [--folder WORK] [--workers 2] [--languages FILE.jsonl.xz]
 
 DATA holds `detectrl_clean`, `detectrl_human_machine_edited` and `outfox_essays` (JSONL.xz with id, text, label,
 generator, attack, pair_id): human texts, the same after a paraphraser (DIPPER), translation there and back, and a
@@ -10,7 +10,8 @@ The originals are curated as a run, without rules of quality. Of the human texts
 nine kinds are planted, one kind a text; the rewrites declare the texts that they were made of. DetectRL does not say
 which those are: the human text with the largest cosine of word weights, where it is far before the second, is taken.
 Everything then goes through `headwater synthesize ingest`. Printed is what was refused by kind, and what it would be at
-other thresholds of containment.
+other thresholds of containment. With `--languages` (rows of `lang` and `text`, sentences): of texts of three sentences
+each, which are refused as `wrong_language` where the right language is declared, and where another one is.
 """
 
 from __future__ import annotations
@@ -24,13 +25,19 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import sparse
+
+from detectors.language_codes import language_of_tag, same_language
+from pipeline.synthesize.ingest_judge import is_wrong_language
+from pipeline.synthesize.lineage_parents import Sketcher
+from schemas.config import CurateConfig
 
 Row = dict[str, Any]
 COMMAND = (
@@ -59,7 +66,7 @@ def originals_of(texts: Sequence[str], originals: Sequence[Row]) -> list[str | N
     """The id of the original of each text, where one is clearly before all others."""
     vocabulary: dict[str, int] = {}
 
-    def counts(all_texts: Sequence[str]) -> sparse.csr_matrix:
+    def counts(all_texts: Sequence[str]) -> Any:
         rows, columns = [], []
         for number, text in enumerate(all_texts):
             for word in set(re.findall(r"\w{4,}", text.lower())):
@@ -104,7 +111,7 @@ def planted(humans: Sequence[Row], rng: random.Random) -> Iterator[Row]:
         rng.shuffle(sentences)
         return " ".join(sentences)
 
-    makers = {
+    makers: dict[str, Callable[[Row], str]] = {
         "exact": lambda row: row["text"],
         "case and spaces": lambda row: " \n ".join(row["text"].upper().split(" ")),
         "first half": lambda row: " ".join(words(row)[: len(words(row)) // 2]),
@@ -177,13 +184,40 @@ def report(folder: Path, rows: Sequence[Row]) -> None:
         print(f"| {kind} | {known} | {refused / known:.3f} | {said} | {at} |")
 
 
+def report_languages(path: Path) -> None:
+    """Print texts of the right language that are refused, and texts of another one that are found."""
+    sentences: dict[str, list[str]] = defaultdict(list)
+    for row in read(path):
+        sentences[language_of_tag(row["lang"]) or row["lang"]].append(row["text"])
+    sketcher, rng = Sketcher(CurateConfig()), random.Random(7)
+    names = [name for name in sorted(sentences) if any(same_language(name, one) for one in sketcher.languages())]
+    wrong, found, total, by_language = 0, 0, 0, Counter[str]()
+    for name in names:
+        texts = [" ".join(sentences[name][at : at + 3]) for at in range(0, min(300, len(sentences[name])), 3)]
+        known = sketcher(pa.chunked_array([pa.array(texts, pa.string())]))
+        columns = [known.column(column).to_pylist() for column in ("language", "language_score", "words")]
+        for language, score, words in zip(*columns, strict=True):
+            other = rng.choice([one for one in names if not same_language(one, name)])
+            total += 1
+            refused = is_wrong_language({name}, language, score, words, sketcher.languages())
+            wrong += refused
+            by_language[name] += refused
+            found += is_wrong_language({other}, language, score, words, sketcher.languages())
+    worst = ", ".join(f"{name} {count}" for name, count in by_language.most_common(12) if count)
+    print(f"{len(names)} languages that the model knows, {total} texts")
+    print(f"right language refused {wrong / total:.4f} ({worst}), another language found {found / total:.3f}")
+
+
 def main() -> None:
     """Make the tables, run the commands, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--folder", type=Path, help="where the tables and folders are made (default: a new one)")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--languages", type=Path, help="labelled sentences, for the check of the language")
     arguments = parser.parse_args()
+    if arguments.languages:
+        report_languages(arguments.languages)
     folder = arguments.folder or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
     humans = [row for row in read(arguments.data / "detectrl_clean.jsonl.xz") if row["label"] == "human"]

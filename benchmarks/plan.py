@@ -69,9 +69,9 @@ def main() -> None:
             "caps": {"host": options.host_cap or None},
         }
     )
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     plan = plan_mix(stocks, recipe)
-    seconds = time.perf_counter() - start
+    seconds, cpu = time.perf_counter() - start, time.process_time() - used
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     result = {
         "cells": len(stocks),
@@ -79,6 +79,7 @@ def main() -> None:
         "entries": sum(len(stock.keys) for stock in stocks),
         "split_hosts": len({host for known in plan.thresholds.values() for host in known.hosts}),
         "seconds": round(seconds, 2),
+        "cpu_seconds": round(cpu, 2),
         "grown_mb": round(grown / 1024),
         "tokens": plan.tokens,
         "shortfall": plan.shortfall,

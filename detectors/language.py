@@ -137,15 +137,18 @@ class Language:
         self.model = LanguageModel(model, sha256)
         self._predict: _Predict | None = None
         self._scripts = False  # whether the scripts that only other languages write are decided without the model
+        self.known: frozenset[str] = frozenset()  # ISO 639-3 codes of the model's labels, after `setup`
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"model": self.model, "_predict": None, "_scripts": False}
+        return {"model": self.model, "_predict": None, "_scripts": False, "known": frozenset()}
 
     def setup(self) -> None:
         """Verify and load the model, once per process."""
         if self._predict is None:
             self._predict, labels = _load(str(self.model.path()))
-            self._scripts = not any(normalise_label(label)[3:4] == "_" for label in labels)
+            names = [normalise_label(label) for label in labels]
+            self._scripts = not any(name[3:4] == "_" for name in names)
+            self.known = frozenset(name.partition("_")[0] for name in names)
 
     def parameters(self) -> Mapping[str, Any]:
         """Digest of the model and sizes of the sample."""

@@ -45,12 +45,16 @@ from pipeline.annotate import Annotator
 from pipeline.cli import cli
 from pipeline.decide import PAIRS
 from pipeline.judge import fusion_of
+from pipeline.mix.rows import MIX_ROW
+from pipeline.mix.weights import WEIGHTS
+from pipeline.synthesize.ingest_schema import LINEAGE
 from pipeline.tabulate import output_schema
 from pipeline.write import INDEX
 from schemas.config import CurateConfig
 from schemas.document import DROPPED, PROVENANCE, data_schema
 from schemas.failure import FAILURES
 from schemas.manifest import run_manifest
+from schemas.recipe import Floor, MixRecipe, RunSource, SyntheticSource
 
 DOCS = Path(__file__).resolve().parent
 HEAD = "<!-- Written by docs/generate.py from the code. Do not edit: change the code and run it again. -->\n\n"
@@ -69,6 +73,8 @@ MEMBERS = {
     "evidence.weight": "nats of log-odds that the finding adds to its class; null for a note, which is not fused",
     "evidence.start": "first character in `text`; null where the finding is not in the text",
     "evidence.end": "character behind the last one",
+    "scores.name": "name of the column",
+    "scores.value": "its value; null where the row has none",
     "personal_data.kind": "`email`, `ipv4` or `ipv6`",
     "personal_data.start": "first character in `text`",
     "personal_data.end": "character behind the last one",
@@ -313,30 +319,46 @@ def configuration_page() -> str:
     ]
     for name, field in CurateConfig.model_fields.items():
         parts += _model(name, field.annotation)
-    parts.append("Quality profiles and the names of their rules: [quality](quality.md).\n")
-    return "".join(parts)
+    parts.append("Quality profiles and the names of their rules: [quality](quality.md).\n\n")
+    parts.append(
+        "## Recipes\n\nRecipes of `headwater mix` ([mixes](mix.md)). `headwater mix --schema` prints their JSON "
+        "Schema.\n\n"
+    )
+    parts += _keys("", MixRecipe, "### Recipes: ")
+    parts += _model("sources", RunSource, "### Recipes: kind run of ")
+    parts += _model("sources", SyntheticSource, "### Recipes: kind synthetic of ")
+    return "".join(parts).rstrip("\n") + "\n"
 
 
-def _model(path: str, model: Any) -> Iterator[str]:
-    yield f"## {path}\n\n{_first_paragraph(model)}\n\n"
+def _model(path: str, model: Any, heading: str = "## ") -> Iterator[str]:
+    yield f"{heading}{path}\n\n{_first_paragraph(model)}\n\n"
+    yield from _keys(f"{path}.", model, heading.partition("kind ")[0])
+
+
+def _keys(path: str, model: Any, heading: str) -> Iterator[str]:
+    """A table of the keys of a model, and the models inside it."""
     rows, nested = [], []
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            nested.append((f"{path}.{name}", field.annotation))
-            continue
-        rows.append(
-            [code(f"{path}.{name}"), type_text(field.annotation), default_text(field.default), field.description or ""]
-        )
-    yield table(["key", "type", "default", "meaning"], rows)
+        kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if isinstance(kind, type)]
+        inner = next((kind for kind in kinds if issubclass(kind, BaseModel)), None)
+        if inner is not None:
+            nested.append((f"{path}{name}", inner))
+        if inner is None or inner is not field.annotation:
+            default = "required" if field.is_required() else default_text(field.default)
+            rows.append([code(f"{path}{name}"), type_text(field.annotation), default, field.description or ""])
+    if rows:
+        yield table(["key", "type", "default", "meaning"], rows)
     for name, inner in nested:
-        yield from _model(name, inner)
+        yield from _model(name, inner, heading)
 
 
 def type_text(kind: Any) -> str:
     """A type in the words of a YAML file."""
     origin, args = get_origin(kind), get_args(kind)
+    if kind in (RunSource, SyntheticSource, Floor):
+        return "mappings, see below"
     if origin in (Union, UnionType):
-        return " or ".join(type_text(part) for part in args)
+        return " or ".join(dict.fromkeys(type_text(part) for part in args))
     if origin is Annotated:
         return "ISO 639-3 code" if args[0] is str else type_text(args[0])
     if origin is Literal:
@@ -353,6 +375,8 @@ def type_text(kind: Any) -> str:
 
 def default_text(value: Any) -> str:
     """A default as YAML writes it, with sizes in binary units too."""
+    if isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+        value = [one.model_dump(exclude_defaults=True) for one in value]
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1 << 20 and value % (1 << 20) == 0:
         return f"`{value}` ({value >> 20} MiB)"
     return code(json.dumps(value))
@@ -411,6 +435,16 @@ def dictionary_page() -> str:
         "documents, and the earlier runs that it was compared with.\n\n",
         "## run.json\n\n",
         *_manifest(),
+        "## What `headwater mix` writes\n\n",
+        "`data/train-*` and `data/validation-*` ([mixes](mix.md), [formats](formats.md)):\n\n",
+        *columns("mix", MIX_ROW),
+        "`weights/*.parquet`:\n\n",
+        *columns("weights", WEIGHTS),
+        "`index/` has the columns of a run's index.\n\n",
+        "## What `headwater synthesize ingest` writes\n\n",
+        "`data/synthetic-*` has the columns of `data` that say something of a text, and "
+        "([synthetic text](synthetic.md)):\n\n",
+        *columns("synthetic", pa.schema(LINEAGE)),
         "## What `headwater extract` writes\n\n",
         _names(output_schema("extract", annotator)),
         "Columns that are not in `data`:\n\n",

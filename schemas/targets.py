@@ -112,7 +112,7 @@ class Requests(Model):
 class GapTargets(Model):
     """Everything that decides a report of gaps and its requests."""
 
-    targets: tuple[Target, ...] = Field(min_length=1, description="what the corpus should be made of")
+    targets: tuple[Target, ...] = Field(description="what the corpus should be made of; one at least")
     unit: Literal["documents", "words", "bytes"] = Field("documents", description="what shares are shares of")
     tolerance: float = Field(
         0.1, ge=0, lt=1, description="a share is thin below the target less this part of it, by its upper bound"
@@ -131,6 +131,8 @@ class GapTargets(Model):
 
     @model_validator(mode="after")
     def _names(self) -> GapTargets:
+        if not self.targets:  # not min_length: one wrong target would then be called none as well
+            raise ValueError("`targets` is empty; name one at least")
         names = [target.name for target in self.targets]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

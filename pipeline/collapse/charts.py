@@ -115,7 +115,10 @@ def line_chart(
         percent: numbers are shares.
         standalone: a file of its own, with the colours in it.
     """
-    values = [v for one in series for part in (one.mean, one.low, one.high, one.theory) for v in part]
+    lines = [v for one in series for part in (one.mean, one.theory) for v in part]
+    values = [*lines, *(v for one in series for part in (one.low, one.high) for v in part)]
+    if logarithmic:  # a band may reach down to nothing
+        values = [min(max(v, min(lines) / 2), max(lines) * 2) for v in values]
     scale = _scale(values, logarithmic)
     points = max(len(one.theory or one.mean) for one in series)
     right = WIDTH - _RIGHT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -46,7 +46,7 @@ def collapse_figures(
         InputError, RunError: what cannot be read.
     """
     workflows = all_workflows(options.fresh)
-    plan = None
+    plan, seeds = None, range(options.seeds)
     if inputs:  # what cannot be used is said before any work
         plan = _read(inputs, text_column, options, reporter)
     with ThreadPoolExecutor(workers) as pool:
@@ -59,12 +59,12 @@ def collapse_figures(
                 "dimensions": regression.DIMENSIONS,
                 "rows": regression.ROWS,
                 "simulations": options.regression_simulations,
-                "cases": list(pool.map(partial(_regression, options), workflows, range(len(workflows)))),
+                "cases": _cases(pool, partial(_run_regression, options, workflows), _regression_case, workflows, seeds),
             },
             "gaussian": {
                 "samples": gaussian.SAMPLES,
                 "simulations": options.gaussian_simulations,
-                "cases": list(pool.map(partial(_gaussian, options), workflows, range(len(workflows)))),
+                "cases": _cases(pool, partial(_run_gaussian, options, workflows), _gaussian_case, workflows, seeds),
             },
             "text": None,
         }
@@ -73,7 +73,7 @@ def collapse_figures(
             reporter.say(f"{options.generations} generations on text, {options.seeds} seeds …")
             runs = [(temperature, workflow) for temperature in options.temperatures for workflow in workflows]
             one = partial(text.simulate_seed, corpus, shares, runs, options.generations)
-            values = np.array(list(pool.map(one, range(options.seeds))))
+            values = np.array(list(pool.map(one, seeds)))
             found["text"] = {
                 "documents": len(corpus.documents) - 1,
                 "tokens": len(corpus.words),
@@ -116,35 +116,51 @@ def _against(values: Float64, theory: Float64 | None, *, logarithms: bool = Fals
     return figures
 
 
+def _cases(
+    pool: ThreadPoolExecutor,
+    run: Callable[[tuple[int, int]], Float64],
+    case: Callable[[Workflow, Float64], dict[str, Any]],
+    workflows: Sequence[Workflow],
+    seeds: Sequence[int],
+) -> list[dict[str, Any]]:
+    """The case of each workflow from the values of its seeds; small tasks, so that an interruption waits for little."""
+    values = list(pool.map(run, [(number, seed) for number in range(len(workflows)) for seed in seeds]))
+    parts = [np.array(values[begin : begin + len(seeds)]) for begin in range(0, len(values), len(seeds))]
+    return [case(workflow, part) for workflow, part in zip(workflows, parts, strict=True)]
+
+
 def _blocks(simulations: int, seeds: int) -> list[int]:
     return [len(part) for part in np.array_split(np.arange(simulations), seeds)]
 
 
-def _regression(options: Options, workflow: Workflow, number: int) -> dict[str, Any]:
-    values = np.array(
-        [
-            regression.simulate(workflow, REGRESSION_GENERATIONS, size, np.random.default_rng([seed, number, 1]))
-            for seed, size in enumerate(_blocks(options.regression_simulations, options.seeds))
-        ]
-    )
+def _run_regression(options: Options, workflows: Sequence[Workflow], task: tuple[int, int]) -> Float64:
+    number, seed = task
+    size = _blocks(options.regression_simulations, options.seeds)[seed]
+    rng = np.random.default_rng([seed, number, 1])
+    return regression.simulate(workflows[number], REGRESSION_GENERATIONS, size, rng) / regression.first_error()
+
+
+def _run_gaussian(options: Options, workflows: Sequence[Workflow], task: tuple[int, int]) -> Float64:
+    number, seed = task
+    size = _blocks(options.gaussian_simulations, options.seeds)[seed]
+    rng = np.random.default_rng([seed, number, 2])
+    return np.array(gaussian.simulate(workflows[number], GAUSSIAN_GENERATIONS, size, rng))
+
+
+def _regression_case(workflow: Workflow, values: Float64) -> dict[str, Any]:
     exact = regression.exact(workflow, REGRESSION_GENERATIONS)
     return {
         **_case(workflow),
         "limit": regression.limit(workflow),
         "exact": None if exact is None else plain(exact),
-        "error": _against(values / regression.first_error(), regression.theory(workflow, REGRESSION_GENERATIONS)),
+        "error": _against(values, regression.theory(workflow, REGRESSION_GENERATIONS)),
     }
 
 
-def _gaussian(options: Options, workflow: Workflow, number: int) -> dict[str, Any]:
-    runs = [
-        gaussian.simulate(workflow, GAUSSIAN_GENERATIONS, size, np.random.default_rng([seed, number, 2]))
-        for seed, size in enumerate(_blocks(options.gaussian_simulations, options.seeds))
-    ]
-    logs, errors = np.array(runs).transpose(1, 0, 2)
+def _gaussian_case(workflow: Workflow, values: Float64) -> dict[str, Any]:
     falls = np.exp(gaussian.log_variance(GAUSSIAN_GENERATIONS)) if workflow.kind == "replace" else None
     return {
         **_case(workflow),
-        "variance": _against(np.exp(logs), falls, logarithms=True),
-        "mean_error": _against(errors, gaussian.mean_error(workflow, GAUSSIAN_GENERATIONS)),
+        "variance": _against(np.exp(values[:, 0]), falls, logarithms=True),
+        "mean_error": _against(values[:, 1], gaussian.mean_error(workflow, GAUSSIAN_GENERATIONS)),
     }

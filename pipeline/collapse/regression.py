@@ -113,7 +113,7 @@ def _errors(
         transposed = x.transpose(0, 2, 1)
         gram += transposed @ x
         moment += transposed @ y
-        weights = np.linalg.solve(gram, moment)
+        weights = np.asarray(np.linalg.solve(gram, moment), dtype=np.float64)
         errors[generation] = (weights**2).sum() / simulations
     return errors
 

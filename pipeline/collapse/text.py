@@ -17,7 +17,7 @@ Int32 = npt.NDArray[np.int32]
 
 WRITTEN = ("vocabulary", "tail", "distinct_1", "distinct_2", "distinct_3")  # of what a model writes
 MEASURES = ("perplexity", *WRITTEN, *(f"data_{name}" for name in WRITTEN))  # data_: of what it is trained on
-RARE_MASS = 0.1  # rare words: the least frequent, which together make this share of people's text, or less
+RARE_MASS = 0.1  # rare words: the least frequent, which make up to this share of people's text; words seen once are
 
 # A workflow collapses where, in the last generation, the perplexity on people's text is this many times the first
 # generation's and still grows, or the text to learn from has less than this share of people's vocabulary left.
@@ -63,10 +63,15 @@ def measure(text: Int32, reference: Reference) -> list[float]:
     return [
         float((found & reference.known).sum()) / max(reference.vocabulary, 1.0),
         float(reference.rare[text].mean()) / max(reference.tail, 1e-9),
-        len(np.unique(text)) / len(text),
-        len(np.unique(pairs)) / len(pairs),
-        len(np.unique(triples)) / len(triples),
+        int(found.sum()) / len(text),
+        _distinct(pairs) / len(pairs),
+        _distinct(triples) / len(triples),
     ]
+
+
+def _distinct(values: npt.NDArray[np.uint64]) -> int:
+    values = np.sort(values)
+    return 1 + int(np.count_nonzero(values[1:] != values[:-1]))
 
 
 def draw_lines(text: Int32, count: int, rng: np.random.Generator) -> Int32:

@@ -16,7 +16,7 @@ from pipeline.decide import ROW_OVERHEAD
 from pipeline.keys import read_arrow
 from pipeline.mix.candidates import Cell, InputFile, candidates_path
 from pipeline.mix.formats import file_name
-from pipeline.mix.rows import READ_COLUMNS, CellCounts, count_cells, mix_rows, order_keys, shard_numbers
+from pipeline.mix.rows import READ_COLUMNS, WrittenCounts, count_cells, mix_rows, order_keys, shard_numbers
 from pipeline.mix.shards import PIECE
 from pipeline.mix.source_rows import check_documents, read_rows, spans, text_sizes
 from pipeline.mix.weights import manifest_rows, write_manifest
@@ -79,8 +79,8 @@ class Cut:
 
     pieces: list[Piece]
     entry: FileEntry
-    train: dict[Cell, CellCounts]
-    validation: dict[Cell, CellCounts]
+    train: dict[Cell, WrittenCounts]
+    validation: dict[Cell, WrittenCounts]
 
 
 def choose(file: MixFile, plan: ChoosePlan) -> Choice:
@@ -137,7 +137,7 @@ def cut_file(file: MixFile, part: int, plan: ChoosePlan, counts: Mapping[str, in
     return Cut(pieces, entry, train, validation)
 
 
-def _count(source: str, choice: Choice, mask: Flags) -> dict[Cell, CellCounts]:
+def _count(source: str, choice: Choice, mask: Flags) -> dict[Cell, WrittenCounts]:
     copies = choice.copies[mask]
     rows = pa.array(np.repeat(np.flatnonzero(mask), copies))
     names = ["origin", "fresh", "language", "page_type", "group", "tokens"]

@@ -5,6 +5,7 @@ ArrayRecord is the format of Grain; its library is an extra, `headwater[mix]`.
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import tarfile
@@ -41,7 +42,7 @@ def json_rows(table: pa.Table) -> Iterator[dict[str, Any]]:
     number = table.schema.get_field_index("fetched_at")
     times = pc.strftime(table.column(number), "%Y-%m-%dT%H:%M:%SZ")
     for row in table.set_column(number, "fetched_at", times).to_pylist():
-        row["scores"] = dict(row["scores"])
+        row["scores"] = {score["name"]: score["value"] for score in row["scores"]}
         yield row
 
 
@@ -100,12 +101,11 @@ def _count_tar(path: Path) -> int:
 
 def _array_record() -> Any:
     try:
-        from array_record.python import array_record_module
+        return importlib.import_module("array_record.python.array_record_module")
     except ImportError as error:
         raise ConfigError(
             f"output.format: array_record needs a library ({error}); pip install 'headwater[mix]'"
         ) from error
-    return array_record_module
 
 
 def _write_array_record(path: Path, tables: Iterator[pa.Table]) -> int:

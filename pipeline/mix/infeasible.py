@@ -140,7 +140,8 @@ def _suspected_fault(model: Model, recipe: MixRecipe) -> str | None:
     helps = "give a source `controls`, or a share with `assume`" if unknown else "leave out text of high p_ai_generated"
     return (
         f"caps.ungrounded {_share(cap)} is less than the suspected AI text among real documents: the best"
-        f" ({_cell_name(model, best)}) {known} {least:.3f}; raise it to {_up(needed)}, set `caps.suspected: false`, or {helps}"
+        f" ({_cell_name(model, best)}) {known} {least:.3f}; raise it to {_up(needed)}, set"
+        f" `caps.suspected: false`, or {helps}"
     )
 
 
@@ -151,8 +152,15 @@ class _Change:
     enough: bool
 
 
-def explain_impossible(pool: Pool, recipe: MixRecipe) -> InfeasibleRecipe:
+def explain_impossible(pool: Pool, recipe: MixRecipe, largest: Largest) -> InfeasibleRecipe:
     """There is no mix at all, though every constraint by itself could be met."""
+    if largest.total >= 1:
+        longest = max(int(stock.tokens.max(initial=0)) for stock in pool.stocks)
+        return InfeasibleRecipe(
+            f"no mix of whole documents keeps all of {', '.join(limits_of(recipe))}: {int(largest.total):,}"
+            f" {recipe.tokens.unit} would, in parts of documents, and the longest has {longest:,}; add text, or make"
+            " the shares more lenient"
+        )
     need = recipe.budget or 1
     return InfeasibleRecipe(
         f"no mix keeps all of {', '.join(limits_of(recipe))} together. {_advice(pool, recipe, need, None)}"
@@ -173,7 +181,7 @@ def explain_too_small(recipe: MixRecipe, smallest: int) -> InfeasibleRecipe:
     """Whole documents within the budget cannot keep the shares."""
     return InfeasibleRecipe(
         f"budget {recipe.budget or 0:,} {recipe.tokens.unit} is too small for whole documents to keep every share; the"
-        f" smallest mix of this recipe has {smallest:,}"
+        f" smallest mix that was found has {smallest:,}"
     )
 
 
@@ -206,7 +214,7 @@ def _changes(pool: Pool, recipe: MixRecipe, need: int, largest: Largest | None) 
         most = reach(model.with_limits({name: extreme}))
         verb, what = ("lower", _floor_name(recipe, name)) if floor else ("raise", "")
         if most >= wanted:
-            value = _search(lambda share, name=name: reach(model.with_limits({name: share})) >= wanted, limit, floor)
+            value = _nearest_enough(lambda limits: reach(model.with_limits(limits)) >= wanted, name, limit, floor)
             changes.append(_Change(f"{verb} {name}{what} from {_share(limit)} to {value:.2f}", most, True))
         elif most > now * (1 + 1e-6) + 1:
             changes.append(_Change(f"{name}{what} at {extreme:.0f}", most, False))
@@ -219,7 +227,9 @@ def _changes(pool: Pool, recipe: MixRecipe, need: int, largest: Largest | None) 
     most = reach(model.with_limits({"repeats": _MOST_REPEATS}))
     if most >= wanted:
         repeats = next(
-            n for n in range(recipe.repeats + 1, _MOST_REPEATS + 1) if reach(model.with_limits({"repeats": n})) >= wanted
+            n
+            for n in range(recipe.repeats + 1, _MOST_REPEATS + 1)
+            if reach(model.with_limits({"repeats": n})) >= wanted
         )
         changes.append(_Change(f"raise repeats from {recipe.repeats} to {repeats}", most, True))
     elif most > now * (1 + 1e-6) + 1:
@@ -227,13 +237,13 @@ def _changes(pool: Pool, recipe: MixRecipe, need: int, largest: Largest | None) 
     return changes
 
 
-def _search(enough: Callable[[float], bool], limit: float, floor: bool) -> float:
+def _nearest_enough(enough: Callable[[dict[str, float]], bool], name: str, limit: float, floor: bool) -> float:
     """The hundredth nearest to the limit that is enough; the extreme one is known to be."""
     good = 0 if floor else 100
     bad = math.ceil(limit * 100 - 1e-9) if floor else math.floor(limit * 100 + 1e-9)
     while abs(good - bad) > 1:
         middle = (good + bad) // 2
-        if enough(middle / 100):
+        if enough({name: middle / 100}):
             good = middle
         else:
             bad = middle
@@ -290,5 +300,5 @@ def _up(share: float) -> str:
 
 def _round_up(amount: float) -> int:
     """Three digits, upwards."""
-    step = 10 ** max(0, math.floor(math.log10(amount)) - 2)
+    step = int(10 ** max(0, math.floor(math.log10(amount)) - 2))
     return math.ceil(amount / step) * step

@@ -34,7 +34,7 @@ from pipeline.mix.ledger import write_ledger_file
 from pipeline.mix.plan import Plan, copies_of, describe_plan, plan_mix
 from pipeline.mix.prepare import Prepared, prepare, run_folders, tables_of
 from pipeline.mix.report import write_report
-from pipeline.mix.write import WrittenMix, write_mix
+from pipeline.mix.write import WrittenMix, check_written, write_mix
 from pipeline.progress import Reporter
 from pipeline.read.sources import list_sources
 from pipeline.runs import RunError, RunFolder, headwater_version, inputs_fingerprint
@@ -125,7 +125,7 @@ def _make(
         weights_only=recipe.output.weights_only,
     )
     written = write_mix(files, choosing, workers, beam_options)
-    check_written(plan, written)
+    check_written(plan.counts, written.train)
     groups = human_groups((bound.group, bound.human_low) for bound in prepared.bounds)
     tasks = [HostTask(file.input.number, inspect_file, (file, choosing, groups)) for file in files]
     inspected = combine(found for _, found in sorted(shared_host(workers).run(tasks), key=lambda one: one[0]))
@@ -182,17 +182,6 @@ def mix_files(prepared: Prepared) -> list[MixFile]:
         is_run = (Path(folder) / "run.json").is_file()
         found.append(MixFile(file, folder, read_index(folder).run if is_run else None))
     return found
-
-
-def check_written(plan: Plan, written: WrittenMix) -> None:
-    """Raise RunError where the files hold other counts than were planned."""
-    for cell, planned in plan.counts.items():
-        found = written.train.get(cell)
-        counted = (found.documents, found.rows, found.tokens, found.fresh_tokens) if found else (0, 0, 0, 0)
-        if counted != (planned.documents, planned.copies, planned.tokens, planned.fresh_tokens):
-            raise RunError(f"{cell}: {counted} was written, {planned} was planned; this is a bug, please report it")
-    if extra := set(written.train) - set(plan.counts):
-        raise RunError(f"{min(extra)} was written and not planned; this is a bug, please report it")
 
 
 def describe_sources(recipe: MixRecipe, prepared: Prepared) -> dict[str, Any]:

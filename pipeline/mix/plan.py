@@ -23,10 +23,11 @@ from pipeline.mix.infeasible import (
     explain_too_small,
 )
 from pipeline.mix.ladder import choose, top_of
-from pipeline.mix.plan_model import ONE, I64, Stock, build_model
+from pipeline.mix.plan_model import I64, ONE, Stock, build_model
 from pipeline.mix.plan_pool import Pool
 from pipeline.mix.plan_report import (
     MULTIPLIERS,
+    STEPS,
     ConstraintReport,
     WhatIf,
     ask_what_if,
@@ -153,11 +154,16 @@ class Plan:
         }
 
 
-def plan_mix(stocks: Sequence[Stock], recipe: MixRecipe) -> Plan:
+def plan_mix(stocks: Sequence[Stock], recipe: MixRecipe, steps: Sequence[float] = STEPS) -> Plan:
     """Choose how much of each cell a mix takes.
 
     Every floor and cap holds exactly for the documents chosen. A larger budget takes all that a smaller one takes, as
     long as stocks and the rest of the recipe are the same.
+
+    Args:
+        stocks: one for each cell; those without tokens are left out.
+        recipe: of which floors, caps, budget, repeats, weights of sources and language_temperature count.
+        steps: by how much `what_if` moves each limit; none to save its time.
 
     Raises:
         InfeasibleRecipe: no mix keeps the constraints, or none of this size; names them and what would help.
@@ -173,7 +179,7 @@ def plan_mix(stocks: Sequence[Stock], recipe: MixRecipe) -> Plan:
     snapshot = pool.copy()
     reached = pool.total(top)
     if not reached:
-        raise explain_impossible(snapshot, recipe)
+        raise explain_impossible(snapshot, recipe, largest)
     if recipe.budget is not None and recipe.budget > reached:
         raise explain_too_large(snapshot, recipe, reached, largest)
     chosen, larger = (top, reached) if recipe.budget is None else choose(pool, top, recipe.budget)
@@ -194,7 +200,7 @@ def plan_mix(stocks: Sequence[Stock], recipe: MixRecipe) -> Plan:
         fresh_human_share=fresh,
         error_multiplier=error_multiplier(fresh),
         constraints=report_constraints(pool, chosen, recipe, largest, snapshot, reached),
-        what_if=ask_what_if(snapshot, recipe),
+        what_if=ask_what_if(snapshot, recipe, largest, steps),
     )
 
 
@@ -283,7 +289,8 @@ def describe_plan(plan: Plan) -> list[str]:
     lines = [
         f"{plan.tokens:,} {plan.unit} ({asked}; at most {plan.max_budget:,}), "
         f"{plan.documents:,} documents, {plan.copies:,} rows",
-        f"fresh human text: at least {plan.fresh_human_share:.3f}; error multiplier at most {plan.error_multiplier:.2f}",
+        f"fresh human text: at least {plan.fresh_human_share:.3f}; error multiplier at most"
+        f" {plan.error_multiplier:.2f}",
     ]
     for report in plan.constraints:
         if report.name == "budget":

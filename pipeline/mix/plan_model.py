@@ -30,7 +30,8 @@ class Stock:
     Attributes:
         keys: uint64[n], ascending.
         tokens: int64[n], tokens of the entry.
-        documents: int64[n]; an entry is a document, or a bin of documents.
+        documents: int64[n]; an entry is a document, or a bin of documents, whose keys are then at most the entry's and
+            above that of any entry of another key.
         hosts: uint64[n], hash of the host; 0 where there is none, which no host cap binds.
         human_low: lower bound of the share of human tokens, 0 where it is not known.
         ai_high: upper bound of the share of suspected AI tokens.
@@ -149,19 +150,15 @@ def build_model(stocks: Sequence[Stock], recipe: MixRecipe) -> Model:
             inside = members(cells, stratum)
             share = parts(floor.share, up=True)
             limits.append(Limit(f"floors.{number}", True, stratum, share, np.where(inside, human, 0), nothing, inside))
-    grounded = np.where(origins == GROUNDED, ONE, 0)
-    ungrounded = np.where(origins == UNGROUNDED, ONE, 0) + (suspected if recipe.caps.suspected else 0)
-    limits.append(
-        Limit("caps.grounded", False, (), parts(recipe.caps.grounded, up=False), grounded, grounded, every)
-    )
+    grounded = ONE * (origins == GROUNDED).astype(np.int64)
+    ungrounded = ONE * (origins == UNGROUNDED).astype(np.int64) + (suspected if recipe.caps.suspected else nothing)
+    limits.append(Limit("caps.grounded", False, (), parts(recipe.caps.grounded, up=False), grounded, grounded, every))
     limits.append(
         Limit("caps.ungrounded", False, (), parts(recipe.caps.ungrounded, up=False), ungrounded, ungrounded, every)
     )
     groups, wanted, group = _wanted(cells, tokens, recipe)
     host = None if recipe.caps.host is None else parts(recipe.caps.host, up=False)
-    return Model(
-        cells, tokens, human, suspected, real, tuple(limits), host, recipe.repeats, wanted, group, groups
-    )
+    return Model(cells, tokens, human, suspected, real, tuple(limits), host, recipe.repeats, wanted, group, groups)
 
 
 def _wanted(cells: Sequence[Cell], tokens: I64, recipe: MixRecipe) -> tuple[tuple[tuple[str, str], ...], F64, I64]:
@@ -171,7 +168,7 @@ def _wanted(cells: Sequence[Cell], tokens: I64, recipe: MixRecipe) -> tuple[tupl
     group = np.array([place[cell.source, cell.language] for cell in cells], np.int64)
     held = np.bincount(group, tokens, len(groups)) * np.array([weights.get(source, 1.0) for source, _ in groups])
     languages = np.unique([language for _, language in groups], return_inverse=True)[1] if groups else np.zeros(0, int)
-    by_language = np.bincount(languages, held)
+    by_language = np.bincount(languages, held).astype(np.float64)
     flat = np.power(by_language, 1.0 / recipe.language_temperature, where=by_language > 0, out=by_language.copy())
     share = held / np.where(by_language > 0, by_language, 1.0)[languages] * flat[languages]
     return groups, share / max(share.sum(), 1e-300), group

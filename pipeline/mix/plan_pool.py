@@ -1,9 +1,9 @@
 """What can be chosen: cells in the order of their keys, cut into pieces where the host cap binds.
 
 A *piece* is the documents of a cell, or those of one host in it; the first pieces are the cells, less the hosts that
-were split from them. A *selection* is an array int64[pieces, passes]: how many entries of the cell's order a pass takes,
-as far as they belong to the piece. A selection that is older than a split has fewer rows; the new pieces follow their
-cell, so that it stays what it was.
+were split from them. A *selection* is an array int64[pieces, passes]: how many entries of the cell's order a pass
+takes, as far as they belong to the piece. A selection that is older than a split has fewer rows; the new pieces follow
+their cell, so that it stays what it was.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.mix.plan_model import ONE, F64, I64, Model, Stock
+from pipeline.mix.plan_model import F64, I64, ONE, Model, Stock
 
 _GOLDEN = 0.6180339887498949
 
@@ -78,7 +78,11 @@ class Pool:
             return np.concatenate([np.zeros(1, np.int64), np.cumsum(values[entries], dtype=np.int64)[last]])
 
         return Piece(
-            cell, host, np.concatenate([np.zeros(1, np.int64), ends[last]]), summed(stock.tokens), summed(stock.documents)
+            cell,
+            host,
+            np.concatenate([np.zeros(1, np.int64), ends[last]]),
+            summed(stock.tokens),
+            summed(stock.documents),
         )
 
     def _index(self) -> None:
@@ -112,8 +116,8 @@ class Pool:
                 touched.append(int(cell))
         alone = np.zeros(len(self.hosts), bool)
         alone[list(self.of_host)] = True
-        for cell in touched:
-            self.pieces[cell] = self._piece(cell, -1, np.flatnonzero(~alone[self._host[cell]]))
+        for place in touched:
+            self.pieces[place] = self._piece(place, -1, np.flatnonzero(~alone[self._host[place]]))
         self._index()
 
     def full(self) -> I64:

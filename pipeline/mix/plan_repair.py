@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.mix.plan_model import ONE, I64
+from pipeline.mix.plan_model import I64, ONE
 from pipeline.mix.plan_pool import Pool
 
 WALK_UNITS = 256
@@ -77,7 +77,8 @@ def repair(pool: Pool, selection: I64, low: I64) -> I64:
 def _bounds(chosen: _Chosen, low: I64) -> I64:
     """Fewest units that removal may leave: those of `low`, and no fewer than the next pass takes."""
     after = np.concatenate([chosen.units[:, 1:], np.zeros((len(low), 1), np.int64)], axis=1)
-    return np.maximum(low, after)
+    bounds: I64 = np.maximum(low, after)
+    return bounds
 
 
 def _remove_one(chosen: _Chosen, low: I64) -> bool:
@@ -89,7 +90,9 @@ def _remove_one(chosen: _Chosen, low: I64) -> bool:
         for host, tokens in sorted(chosen.of_host.items()):
             if tokens > limit:
                 pieces = np.array(chosen.pool.of_host[host])
-                offers = [(int(at), int(free[piece, at]), int(piece)) for piece in pieces for at in range(free.shape[1])]
+                offers = [
+                    (int(at), int(free[piece, at]), int(piece)) for piece in pieces for at in range(free.shape[1])
+                ]
                 at, _, piece = max(offer for offer in offers if offer[1] > 0)
                 _take(chosen, piece, at, tokens - limit, int(bounds[piece, at]))
                 return True
@@ -97,8 +100,7 @@ def _remove_one(chosen: _Chosen, low: I64) -> bool:
     if worst < 0 or chosen.slack[worst] >= 0:
         return False
     rows = chosen.rows[worst]
-    offers = np.argwhere((rows < 0) & (free > 0))
-    piece_of, pass_of = offers[:, 0], offers[:, 1]
+    piece_of, pass_of = np.nonzero((rows < 0) & (free > 0))
     gain = -rows[piece_of, pass_of].astype(np.float64)
     need = np.minimum(np.ceil(-chosen.slack[worst] / gain), free[piece_of, pass_of])
     others = np.maximum(chosen.rows[:, piece_of, pass_of], 0).astype(np.float64)

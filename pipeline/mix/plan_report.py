@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.mix.plan_model import ONE, I64, Limit, Model
+from pipeline.mix.plan_model import F64, I64, ONE, Limit, Model
 from pipeline.mix.plan_pool import Pool
 from pipeline.mix.solve import Largest, best_mix, largest_mix
 from schemas.recipe import MixRecipe
 
 MULTIPLIERS = (1.1, 1.25, 1.5, 2.0, 3.0, 5.0)
-_STEPS = (-0.1, -0.05, 0.05, 0.1)
+STEPS = (-0.1, -0.05, 0.05, 0.1)
 _BINDING = 0.005  # a slack that is larger than this share binds nothing, however long the longest document
 
 
@@ -140,15 +140,15 @@ def report_constraints(
     return tuple(reports)
 
 
-def _report_limit(
-    pool: Pool, limit: Limit, first: I64, again: I64, share: float, price: float
-) -> ConstraintReport:
+def _report_limit(pool: Pool, limit: Limit, first: I64, again: I64, share: float, price: float) -> ConstraintReport:
     kind, stratum = "floor" if limit.floor else "cap", dict(limit.stratum)
     inside = int((first + again)[limit.inside].sum())
     price = price if price >= 1 else 0.0
     if not inside:
         return ConstraintReport(limit.name, kind, stratum, share, None, None, False, price)
-    part = sum(int(a) * int(x) + int(b) * int(y) for a, x, b, y in zip(limit.first, first, limit.again, again, strict=True))
+    part = sum(
+        int(a) * int(x) + int(b) * int(y) for a, x, b, y in zip(limit.first, first, limit.again, again, strict=True)
+    )
     value = part / (ONE * inside)
     slack = max(0.0, value - share if limit.floor else share - value)
     binding = slack * inside <= _longest(pool, limit) and slack <= _BINDING
@@ -161,31 +161,61 @@ def _longest(pool: Pool, limit: Limit | None = None) -> int:
     return max((int(stock.tokens.max(initial=0)) for stock in stocks), default=0)
 
 
-def ask_what_if(snapshot: Pool, recipe: MixRecipe, steps: Sequence[float] = _STEPS) -> tuple[WhatIf, ...]:
-    """What each limit would change if it moved, the others as they are."""
-    found = []
-    # first and later passes, which is enough here and half the work
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """The recipe as it is: its largest mix and the mix of its size, in fractions of tokens."""
+
+    pool: Pool
+    recipe: MixRecipe
+    full: I64  # first and later passes: enough here, and half the work
+    largest: Largest
+    size: float
+    mix: F64  # [pieces, 2]
+
+
+def ask_what_if(snapshot: Pool, recipe: MixRecipe, largest: Largest, steps: Sequence[float]) -> tuple[WhatIf, ...]:
+    """What each limit would change if it moved by each step, the others as they are."""
     passes = np.where(snapshot.model.real, recipe.repeats, 1)[snapshot.cell_of]
     full = np.column_stack([snapshot.size, snapshot.size * (passes - 1)])
-    for name, limit in limits_of(recipe).items():
-        for step in steps:
-            moved = round(limit + step, 9)
-            if 0.0 <= moved <= 1.0 and not (name == "caps.host" and moved == 0.0):
-                found.append(_what_if(snapshot, recipe, name, moved, step, full))
-    return tuple(found)
+    size = largest.total * (1 - 1e-9) if recipe.budget is None else min(largest.total * (1 - 1e-9), recipe.budget)
+    mix = best_mix(snapshot, snapshot.model, size, full, even=False) if steps else None
+    if mix is None:
+        mix = np.column_stack([largest.first, largest.later]) * (size / largest.total)
+    base = _Base(snapshot, recipe, full, largest, size, mix)
+    return tuple(
+        _what_if(base, name, limit, moved, step)
+        for name, limit in limits_of(recipe).items()
+        for step in steps
+        for moved in [round(limit + step, 9)]
+        if 0.0 <= moved <= 1.0 and not (name == "caps.host" and moved == 0.0)
+    )
 
 
-def _what_if(snapshot: Pool, recipe: MixRecipe, name: str, limit: float, step: float, full: I64) -> WhatIf:
-    model: Model = snapshot.model.with_limits({name: limit})
-    largest = largest_mix(snapshot, model)
-    size = largest.total * (1 - 1e-9)
-    feasible = size >= (1 if recipe.budget is None else recipe.budget)
+def _what_if(base: _Base, name: str, limit: float, moved: float, step: float) -> WhatIf:
+    model = base.pool.model.with_limits({name: moved})
+    budget = base.recipe.budget
+    largest, mix = base.largest, base.mix
+    if not _stays(base, model, name, np.column_stack([largest.first, largest.later])):
+        largest = largest_mix(base.pool, model)
+    size = largest.total * (1 - 1e-9) if budget is None else min(largest.total * (1 - 1e-9), budget)
+    feasible = size >= (1 if budget is None else budget)
     if size < 1:
-        return WhatIf(name, limit, step, 0, False, None, None)
-    size = size if recipe.budget is None else min(size, recipe.budget)
-    mix = best_mix(snapshot, model, size, full)
-    first = largest.first if mix is None else mix[:, 0]
-    size = largest.total if mix is None else size
-    fresh = min(1.0, float((first * model.human[snapshot.cell_of]).sum()) / ONE / size)
-    multiplier = finite(error_multiplier(fresh))
-    return WhatIf(name, limit, step, int(largest.total), feasible, round(fresh, 6), multiplier)
+        return WhatIf(name, moved, step, 0, False, None, None)
+    if abs(size - base.size) > 1e-9 * size or not _stays(base, model, name, mix):
+        found = best_mix(base.pool, model, size, base.full, even=False)
+        mix = np.column_stack([largest.first, largest.later]) if found is None else found
+    fresh = min(1.0, float((mix[:, 0] * model.human[base.pool.cell_of]).sum() / ONE / mix.sum()))
+    return WhatIf(name, moved, step, int(largest.total), feasible, round(fresh, 6), finite(error_multiplier(fresh)))
+
+
+def _stays(base: _Base, model: Model, name: str, mix: F64) -> bool:
+    """Whether an optimum is one still when a limit moves: it keeps the new limit, and did not lean on the old."""
+    if name == "caps.host":
+        return False
+    cells = [np.bincount(base.pool.cell_of, column, len(model.cells)) for column in mix.T]
+    for old, new in zip(base.pool.model.limits, model.limits, strict=True):
+        if old.name == name:
+            slacks = [(row[0] @ cells[0] + row[1] @ cells[1]) / ONE for row in (old.rows(), new.rows())]
+            if min(slacks) < 1e-6 * mix.sum():
+                return False
+    return True

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from pipeline.arrow_lists import combined
 from pipeline.mix.candidates import Cell
 from schemas.document import TIMESTAMP
 
@@ -19,6 +20,8 @@ def _field(name: str, kind: pa.DataType, description: str, nullable: bool = True
     return pa.field(name, kind, nullable=nullable, metadata={"description": description})
 
 
+# A list and no map, which `datasets` cannot load.
+SCORE = pa.struct([("name", pa.string()), ("value", pa.float64())])
 MIX_ROW = pa.schema(
     [
         _field("doc_id", pa.string(), "32 hex digits, as in the source", False),
@@ -44,13 +47,13 @@ MIX_ROW = pa.schema(
         _field("seed", pa.string(), "seed of the generator"),
         _field("parents", pa.list_(pa.string()), "doc_ids of the documents that it was made of", False),
         _field("depth", pa.int32(), "generation: 0 real text, 1 synthetic text of real text …", False),
-        _field("scores", pa.map_(pa.string(), pa.float64()), "columns that passed through, e.g. of a teacher", False),
+        _field("scores", pa.list_(SCORE), "columns that passed through, e.g. of a teacher", False),
     ]
 )
 # Columns of which each value stands many times.
 LOW_CARDINALITY = (
     "copy", "source", "origin", "group", "language", "page_type", "provenance_label", "run", "generator", "prompt",
-    "depth", "scores.key_value.key",
+    "depth", "scores.list.element.name",
 )  # fmt: skip
 # Of the candidate and of the place in the mix; the others are read from the data file.
 _OF_CANDIDATE = ("doc_id", "origin", "fresh", "group", "tokens")
@@ -64,7 +67,7 @@ def mix_rows(
     """MIX_ROW of `documents` (READ_COLUMNS of a data file, as far as it has them), row by row.
 
     `candidates` are CANDIDATES of these rows, and `copies` the number of each one's copy. Columns that the data file
-    lacks are null; a document without lineage has no parents, no scores and the depth of real text.
+    lacks are null, and maps are lists; a document without lineage has no parents, no scores and the depth of real text.
     """
     rows, have = documents.num_rows, set(documents.schema.names)
 
@@ -75,21 +78,33 @@ def mix_rows(
             return pa.array(copies, field.type)
         if field.name in ("source", "run"):
             return pa.repeat(pa.scalar(source if field.name == "source" else run, field.type), rows)
-        found = documents.column(field.name).cast(field.type) if field.name in have else None
-        if field.nullable or (found is not None and not found.null_count):
-            return pa.nulls(rows, field.type) if found is None else found
-        return _without_nulls(found, field.type, rows)
+        if field.name not in have:
+            return pa.nulls(rows, field.type) if field.nullable else _empty(field.type, rows)
+        found = documents.column(field.name)
+        if pa.types.is_list(field.type):
+            return _lists(combined(found), field.type)
+        found = found.cast(field.type)
+        return pc.fill_null(found, 0) if field.name == "depth" else found
 
     return pa.table([made(field) for field in MIX_ROW], schema=MIX_ROW)
 
 
-def _without_nulls(column: pa.ChunkedArray | None, kind: pa.DataType, rows: int) -> pa.Array | pa.ChunkedArray:
-    """The column with 0, an empty list or an empty map in the place of nulls."""
-    if pa.types.is_integer(kind):
-        return pa.array(np.zeros(rows, np.int32), kind) if column is None else pc.fill_null(column, 0)
-    if column is None:
-        return pa.array([[]], kind).take(pa.array(np.zeros(rows, np.int64)))
-    return pa.array([value or [] for value in column.to_pylist()], kind)
+def _empty(kind: pa.DataType, rows: int) -> pa.Array:
+    """Zeros, or empty lists."""
+    if pa.types.is_list(kind):
+        return pa.ListArray.from_arrays(pa.array(np.zeros(rows + 1, np.int32)), pa.nulls(0, kind.value_type), type=kind)
+    return pa.array(np.zeros(rows), kind)
+
+
+def _lists(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Lists, empty ones for nulls; maps as lists of names and values. They were taken by row: a null has no entries."""
+    if not len(values):
+        return _empty(kind, 0)
+    if pa.types.is_map(values.type):
+        entries = pa.StructArray.from_arrays([values.keys, values.items], fields=list(kind.value_type))
+    else:
+        entries = values.values
+    return pa.ListArray.from_arrays(values.offsets, entries.cast(kind.value_type), type=kind)
 
 
 def order_keys(seed: str, doc_ids: Sequence[str], copies: Sequence[int]) -> npt.NDArray[np.uint64]:
@@ -106,24 +121,24 @@ def shard_numbers(keys: npt.NDArray[np.uint64], count: int) -> npt.NDArray[np.in
 
 
 @dataclass(frozen=True, slots=True)
-class CellCounts:
-    """What a mix holds of a cell: documents once, rows and tokens with all copies, fresh tokens once."""
+class WrittenCounts:
+    """What was written of a cell: documents, copies of them, tokens of all copies, tokens of fresh first copies."""
 
     documents: int = 0
-    rows: int = 0
+    copies: int = 0
     tokens: int = 0
     fresh_tokens: int = 0
 
-    def __add__(self, other: CellCounts) -> CellCounts:
-        return CellCounts(
+    def __add__(self, other: WrittenCounts) -> WrittenCounts:
+        return WrittenCounts(
             self.documents + other.documents,
-            self.rows + other.rows,
+            self.copies + other.copies,
             self.tokens + other.tokens,
             self.fresh_tokens + other.fresh_tokens,
         )
 
 
-def count_cells(rows: pa.Table) -> dict[Cell, CellCounts]:
+def count_cells(rows: pa.Table) -> dict[Cell, WrittenCounts]:
     """Counts by cell of rows of a mix (columns of MIX_ROW; `text` and others that are not counted may be missing)."""
     first = pc.equal(rows.column("copy"), 0)
     tokens = rows.column("tokens")
@@ -145,13 +160,13 @@ def count_cells(rows: pa.Table) -> dict[Cell, CellCounts]:
         [("documents", "sum"), ([], "count_all"), ("tokens", "sum"), ("fresh_tokens", "sum")]
     )
     return {
-        Cell(*(row[name] for name in names)): CellCounts(
+        Cell(*(row[name] for name in names)): WrittenCounts(
             row["documents_sum"], row["count_all"], row["tokens_sum"], row["fresh_tokens_sum"]
         )
         for row in sums.to_pylist()
     }
 
 
-def add_counts(one: dict[Cell, CellCounts], other: dict[Cell, CellCounts]) -> dict[Cell, CellCounts]:
+def add_counts(one: dict[Cell, WrittenCounts], other: dict[Cell, WrittenCounts]) -> dict[Cell, WrittenCounts]:
     """Sums by cell."""
-    return {cell: one.get(cell, CellCounts()) + other.get(cell, CellCounts()) for cell in {*one, *other}}
+    return {cell: one.get(cell, WrittenCounts()) + other.get(cell, WrittenCounts()) for cell in {*one, *other}}

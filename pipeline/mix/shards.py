@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from pipeline.mix.candidates import Cell
 from pipeline.mix.formats import FORMATS
-from pipeline.mix.rows import LOW_CARDINALITY, MIX_ROW, CellCounts, count_cells
+from pipeline.mix.rows import LOW_CARDINALITY, MIX_ROW, WrittenCounts, count_cells
 from pipeline.mix.source_rows import spans
 from pipeline.write import ROW_GROUP_BYTES, Piece, publish, read_piece, write_tables
 from schemas.manifest import FileEntry
@@ -31,7 +31,7 @@ class WrittenShard:
     """A published shard and what it holds of each cell."""
 
     entry: FileEntry
-    counts: dict[Cell, CellCounts]
+    counts: dict[Cell, WrittenCounts]
 
 
 def write_shard(root: str, target: str, form: str, pieces: Sequence[Piece]) -> WrittenShard:

@@ -15,7 +15,7 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from pipeline.mix.candidates import UNGROUNDED
-from pipeline.mix.plan_model import ONE, F64, I64, Limit, Model
+from pipeline.mix.plan_model import F64, I64, ONE, Limit, Model
 from pipeline.mix.plan_pool import Pool
 
 R_STAR = 15.387756
@@ -47,12 +47,14 @@ class Largest:
     Attributes:
         total: tokens; 0 where no mix keeps the constraints.
         first: float64[pieces], tokens of the first pass.
-        prices: tokens that `total` gains when the share of a limit moves by 1 the lenient way, by limit; the derivative.
+        later: float64[pieces], tokens of all other passes.
+        prices: tokens that `total` gains when a share moves by 1 the lenient way, by limit; the derivative.
         host_price: likewise of the host cap.
     """
 
     total: float
     first: F64
+    later: F64
     prices: tuple[float, ...]
     host_price: float
 
@@ -91,7 +93,7 @@ def largest_mix(pool: Pool, model: Model, more: Limit | None = None, need: float
     whole = sparse.csr_matrix(np.concatenate([np.ones(columns), [-1.0]])[None])
     bounds = np.zeros((columns + 1, 2))
     bounds[:, 1] = np.inf
-    bounds[:columns - len(extra), 1] = np.concatenate([size, size * (passes - 1)])
+    bounds[: columns - len(extra), 1] = np.concatenate([size, size * (passes - 1)])
     cost = np.zeros(columns + 1)
     if more is None:
         cost[-1] = -1.0
@@ -103,19 +105,21 @@ def largest_mix(pool: Pool, model: Model, more: Limit | None = None, need: float
         cost, A_ub=rows_all, b_ub=np.zeros(rows_all.shape[0]), A_eq=whole, b_eq=[0.0], bounds=bounds, method="highs"
     )
     if found.status != 0:
-        return Largest(math.inf if more is not None else 0.0, np.zeros(pieces), (0.0,) * len(model.limits), 0.0)
+        nothing = np.zeros(pieces)
+        return Largest(math.inf if more is not None else 0.0, nothing, nothing, (0.0,) * len(model.limits), 0.0)
     chosen = found.x[: 2 * pieces].reshape(2, pieces) * scale
     if more is not None:
-        return Largest(float(found.x[2 * pieces]) * scale, chosen[0], (), 0.0)
+        return Largest(float(found.x[2 * pieces]) * scale, chosen[0], chosen[1], (), 0.0)
     inside = np.array([chosen[:, limit.inside[cells]].sum() for limit in model.limits])
     duals = -np.asarray(found.ineqlin.marginals)
     prices = duals[: len(model.limits)] * inside
     total = float(found.x[-1]) * scale
-    return Largest(total, chosen[0], tuple(map(float, prices)), float(duals[len(model.limits) :].sum()) * total)
+    host_price = float(duals[len(model.limits) :].sum()) * total
+    return Largest(total, chosen[0], chosen[1], tuple(map(float, prices)), host_price)
 
 
 def _added(model: Model, limit: Limit, more: Limit) -> F64:
-    """Coefficients of first and later passes of added text: fresh, of the best measured kind in the stratum of `more`."""
+    """Coefficients of first and later passes of added text: fresh, as the best in the stratum of `more`."""
     best = best_cell(model, more)
     inside = set(limit.stratum) <= set(more.stratum)
     share = limit.share / ONE
@@ -131,11 +135,12 @@ def best_cell(model: Model, floor: Limit) -> int:
     return int(np.argmax(inside if inside.max(initial=-1) > 0 else model.human))
 
 
-def best_mix(pool: Pool, model: Model, total: float, upper: I64) -> F64 | None:
+def best_mix(pool: Pool, model: Model, total: float, upper: I64, even: bool = True) -> F64 | None:
     """The best mix of `total` tokens: float64[pieces, passes] of at most `upper`; None where there is none.
 
     Minimised are, in this order of weight: the distance to the wanted shares of sources and languages, the value that
-    later passes and ungrounded text lack, the distance of cells from their part of a wanted share.
+    later passes and ungrounded text lack, the distance of cells from their part of a wanted share. With `even`, hosts
+    that the cap does not bind have their part of the cell; without, only the sums of cells mean anything.
     """
     cells, pieces, passes = pool.cell_of, len(pool.pieces), upper.shape[1]
     piece_of, pass_of = np.nonzero(upper > 0)
@@ -148,7 +153,7 @@ def best_mix(pool: Pool, model: Model, total: float, upper: I64) -> F64 | None:
     ungrounded = np.array([cell.origin == UNGROUNDED for cell in model.cells])[cell_of]
     values = np.where(ungrounded, UNGROUNDED_VALUE, values)
     host_of = np.array([piece.host for piece in pool.pieces])[piece_of]
-    cost = -values + _TIE * cell_of / len(model.cells) - np.where(host_of >= 0, _HOST, 0.0)
+    cost = -values + _TIE * cell_of / len(model.cells) - np.where((host_of >= 0) & even, _HOST, 0.0)
     limits = []
     for limit in model.limits:
         first, again = limit.rows()
@@ -159,14 +164,20 @@ def best_mix(pool: Pool, model: Model, total: float, upper: I64) -> F64 | None:
         _, rows = np.unique(host_of[host_of >= 0], return_inverse=True)
         blocks.append(_grouped(rows, np.flatnonzero(host_of >= 0), count))
         right.append(np.full(blocks[-1].shape[0], model.host_share / ONE))
-        even = _even_hosts(pool, upper, piece_of, pass_of, host_of)
-        blocks.append(even)
-        right.append(np.zeros(even.shape[0]))
-    wanted_cells = model.wanted[model.group] * model.stock / np.maximum(
-        1.0, np.bincount(model.group, model.stock, len(model.wanted))
-    )[model.group]
+        if even:
+            blocks.append(_even_hosts(pool, upper, piece_of, pass_of, host_of))
+            right.append(np.zeros(blocks[-1].shape[0]))
+    wanted_cells = (
+        model.wanted[model.group]
+        * model.stock
+        / np.maximum(1.0, np.bincount(model.group, model.stock, len(model.wanted)))[model.group]
+    )
     goals = [
-        (_grouped(model.group[cell_of], np.arange(count), count, len(model.wanted)), model.wanted, _slopes(_SHARE, 0.1)),
+        (
+            _grouped(model.group[cell_of], np.arange(count), count, len(model.wanted)),
+            model.wanted,
+            _slopes(_SHARE, 0.1),
+        ),
         (_grouped(cell_of, np.arange(count), count, len(model.cells)), wanted_cells, _slopes(_SPREAD, 1.0)),
     ]
     equal: list[list[sparse.csr_matrix | None]] = [[sparse.csr_matrix(np.ones((1, count))), None, None]]
@@ -207,9 +218,7 @@ def _grouped(rows: npt.NDArray[np.int64], columns: I64, width: int, height: int 
     return sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape)
 
 
-def _slopes(
-    weight: float, steepness: float
-) -> tuple[Sequence[tuple[float, float]], Sequence[tuple[float, float]]]:
+def _slopes(weight: float, steepness: float) -> tuple[Sequence[tuple[float, float]], Sequence[tuple[float, float]]]:
     """Convex costs by distance, in multiples of what is wanted, so that a surplus spreads over all and not on one."""
     return tuple(
         tuple((width, weight * (1.0 + (slope - 1.0) * 10.0 * steepness)) for width, slope in side)
@@ -220,7 +229,9 @@ def _slopes(
 def _even_hosts(pool: Pool, upper: I64, piece_of: I64, pass_of: I64, host_of: I64) -> sparse.csr_matrix:
     """No host more than its part of the cell: y / size of y <= x / size of x, y a host's piece and x the rest."""
     place = {(int(p), int(e)): n for n, (p, e) in enumerate(zip(piece_of, pass_of, strict=True))}
-    rows, columns, values = [], [], []
+    rows: list[int] = []
+    columns: list[int] = []
+    values: list[float] = []
     for column in np.flatnonzero(host_of >= 0).tolist():
         piece, at = int(piece_of[column]), int(pass_of[column])
         rest = int(pool.cell_of[piece])

@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -24,8 +25,9 @@ from pipeline.mix.candidates import Cell
 from pipeline.mix.choose import INDEX, VALIDATION, ChoosePlan, Cut, MixFile, cut_file, measure_file, shard_counts
 from pipeline.mix.formats import check_format, file_name
 from pipeline.mix.ledger import index_files, write_ledger_part
-from pipeline.mix.rows import CellCounts, add_counts
+from pipeline.mix.rows import WrittenCounts, add_counts
 from pipeline.mix.shards import WrittenShard, write_shard
+from pipeline.runs import RunError
 from pipeline.write import Piece, file_path
 from schemas.manifest import FileEntry
 
@@ -79,11 +81,11 @@ class WriteMix(beam.PTransform):  # type: ignore[misc]
         def entry_of(written: FileEntry | WrittenShard) -> FileEntry:
             return written.entry if isinstance(written, WrittenShard) else written
 
-        def counts_of_cut(cut: Cut) -> Iterator[tuple[str, dict[Cell, CellCounts]]]:
+        def counts_of_cut(cut: Cut) -> Iterator[tuple[str, dict[Cell, WrittenCounts]]]:
             yield "train", cut.train
             yield "validation", cut.validation
 
-        def counts_of_shard(written: FileEntry | WrittenShard) -> Iterator[tuple[str, dict[Cell, CellCounts]]]:
+        def counts_of_shard(written: FileEntry | WrittenShard) -> Iterator[tuple[str, dict[Cell, WrittenCounts]]]:
             if isinstance(written, WrittenShard):
                 split = "validation" if written.entry.path.startswith(VALIDATION) else "train"
                 yield split, written.counts
@@ -130,8 +132,25 @@ class WrittenMix:
     """The files of a mix, by path, and what they hold of each cell."""
 
     entries: tuple[FileEntry, ...]
-    train: dict[Cell, CellCounts] = field(default_factory=dict)
-    validation: dict[Cell, CellCounts] = field(default_factory=dict)
+    train: dict[Cell, WrittenCounts] = field(default_factory=dict)
+    validation: dict[Cell, WrittenCounts] = field(default_factory=dict)
+
+
+def check_written(planned: Mapping[Cell, Any], written: Mapping[Cell, WrittenCounts]) -> None:
+    """Raise RunError unless exactly what was planned was written, cell by cell.
+
+    `planned` are counts with the attributes of WrittenCounts, such as `Plan.counts`.
+    """
+    names = ("documents", "copies", "tokens", "fresh_tokens")
+    for cell in sorted({*planned, *written}):
+        found = written.get(cell, WrittenCounts())
+        for name in names:
+            wanted = getattr(planned[cell], name) if cell in planned else 0
+            if getattr(found, name) != wanted:
+                raise RunError(
+                    f"{cell}: {wanted} {name} were planned and {getattr(found, name)} written; "
+                    "the sources have changed since the plan: mix again"
+                )
 
 
 def write_mix(files: Sequence[MixFile], plan: ChoosePlan, workers: int, beam_options: Sequence[str] = ()) -> WrittenMix:
@@ -175,9 +194,9 @@ def write_mix(files: Sequence[MixFile], plan: ChoosePlan, workers: int, beam_opt
     return mix
 
 
-def _write_summary(path: str, entries: list[FileEntry], counts: list[tuple[str, dict[Cell, CellCounts]]]) -> None:
+def _write_summary(path: str, entries: list[FileEntry], counts: list[tuple[str, dict[Cell, WrittenCounts]]]) -> None:
     """Leave what was written where the driver finds it, whatever the runner."""
-    total: dict[str, dict[Cell, CellCounts]] = {"train": {}, "validation": {}}
+    total: dict[str, dict[Cell, WrittenCounts]] = {"train": {}, "validation": {}}
     for split, one in counts:
         total[split] = add_counts(total[split], one)
     values = {
@@ -196,7 +215,7 @@ def _read_summary(path: Path) -> WrittenMix:
     values = json.loads(path.read_text(encoding="utf-8"))
     entries = sorted((FileEntry(**entry) for entry in values["entries"]), key=lambda entry: entry.path)
     cells = {
-        split: {Cell(**cell): CellCounts(**counts) for cell, counts in values["counts"][split]}
+        split: {Cell(**cell): WrittenCounts(**counts) for cell, counts in values["counts"][split]}
         for split in ("train", "validation")
     }
     return WrittenMix(tuple(entries), cells["train"], cells["validation"])

@@ -6,7 +6,7 @@ import click
 
 from pipeline.synthesize.gaps_command import gaps
 from pipeline.synthesize.ingest_command import ingest
-
+from pipeline.synthesize.polarity_command import polarity
 
 
 @click.group()
@@ -14,5 +14,5 @@ def synthesize() -> None:
     """Synthetic data where it helps: negation triplets, gaps and requests, and what a generator returned."""
 
 
-for command in (gaps, ingest):
+for command in (polarity, gaps, ingest):
     synthesize.add_command(command)

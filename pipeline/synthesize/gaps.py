@@ -1,6 +1,7 @@
 """`headwater synthesize gaps`: which strata of curated text are thin against a target, and what to ask a generator for.
 
-Reads the data files once, batch by batch, in one process; only texts of parents are read again, if they are wanted.
+Reads the data files once, batch by batch, in the child processes of the machine, and the texts of parents again where
+they are wanted.
 """
 
 from __future__ import annotations
@@ -12,11 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from detectors.api import digest_of
+from pipeline.host import HostTask, shared_host
 from pipeline.progress import Reporter
 from pipeline.report.write import publish_text
 from pipeline.runs import RunError, headwater_version
 from pipeline.synthesize.gaps_documents import AMOUNTS, DataFile, find_files, read_documents, read_texts
-from pipeline.synthesize.gaps_measure import Gap, Measured, measure, named_values, reference_shares, wanted_shares
+from pipeline.synthesize.gaps_measure import (
+    Gap,
+    Measured,
+    Wanted,
+    measure,
+    named_values,
+    reference_shares,
+    wanted_shares,
+)
 from pipeline.synthesize.gaps_page import render_page
 from pipeline.synthesize.gaps_requests import Request, plan_requests, request_lines
 from pipeline.synthesize.gaps_survey import OTHER, UNKNOWN, Seed, Survey, Tally
@@ -24,7 +34,9 @@ from pipeline.synthesize.gaps_words import GENDER_KINDS, versions
 from schemas.targets import JOINT, GapTargets, Target
 
 REPORT_VERSION = 1
-MAX_SEEDS = 500  # documents that a stratum keeps as possible parents
+SEEDS = 100_000  # possible parents that are kept, shared by targets and their strata
+TASK_BYTES = 32 << 20  # of Parquet, at least, that a child is given
+STRATA = 200  # taken for as many where a target does not name them
 EXAMPLES = 5
 
 
@@ -36,19 +48,62 @@ class Gaps:
     requests: list[Request]
 
 
-def _survey(files: Sequence[DataFile], tallies: Sequence[Tally], config: GapTargets) -> Survey:
-    survey = Survey(tallies, config.requests.parent_words)
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a child counts: `named` and possible parents by target."""
+
+    config: GapTargets
+    targets: tuple[tuple[Target, tuple[str, ...] | None, int], ...]
+
+    def survey(self) -> Survey:
+        """A survey of nothing yet."""
+        unit, seed = AMOUNTS.index(self.config.unit), self.config.seed
+        tallies = [Tally(target, unit, named, seeds, seed) for target, named, seeds in self.targets]
+        return Survey(tallies, self.config.requests.parent_words)
+
+
+def survey_files(plan: Plan, files: Sequence[DataFile]) -> Survey:
+    """What the documents of some files come to."""
+    survey = plan.survey()
     for file in files:
-        for documents in read_documents(file, config.labels, survey.left_out):
+        for documents in read_documents(file, plan.config.labels, survey.left_out):
             survey.add(documents)
     return survey
 
 
-def _tally(target: Target, config: GapTargets, named: Sequence[str] | None, seeds: int) -> Tally:
-    return Tally(target, AMOUNTS.index(config.unit), named, seeds, config.seed)
+def _survey(plan: Plan, files: Sequence[DataFile], workers: int) -> Survey:
+    """The files in the child processes of this machine, or here where they are few."""
+    groups = _grouped(files)
+    if workers == 1 or len(groups) == 1:
+        return survey_files(plan, files)
+    survey = plan.survey()
+    tasks = [HostTask(n, survey_files, (plan, part), name=str(part[0].path)) for n, part in enumerate(groups)]
+    for _, counted in shared_host(workers).run(tasks):
+        survey.merge(counted)
+    return survey
 
 
-def find_gaps(sources: Sequence[str], config: GapTargets, with_text: bool = False) -> Gaps:
+def _grouped(files: Sequence[DataFile]) -> list[list[DataFile]]:
+    """Files in groups that are worth a task."""
+    groups: list[list[DataFile]] = [[]]
+    size = 0
+    for file in files:
+        if size >= TASK_BYTES:
+            groups.append([])
+            size = 0
+        groups[-1].append(file)
+        size += file.path.stat().st_size
+    return groups
+
+
+def _parents(config: GapTargets, named: Sequence[str] | None) -> int:
+    """Possible parents to keep of each stratum of a target."""
+    rephrasings = config.requests.rephrasings
+    most = SEEDS // len(config.targets) // (STRATA if named is None else max(1, len(named)))
+    return min(most, -(-config.requests.limit // rephrasings)) if rephrasings else 0
+
+
+def find_gaps(sources: Sequence[str], config: GapTargets, with_text: bool = False, workers: int = 1) -> Gaps:
     """Survey the documents of runs and tables, and plan requests.
 
     Raises:
@@ -56,30 +111,30 @@ def find_gaps(sources: Sequence[str], config: GapTargets, with_text: bool = Fals
         ConfigError: targets that cannot be measured.
     """
     files = find_files(sources)
-    unit = AMOUNTS.index(config.unit)
-    references = {}
+    references = {target.name: _reference(target, config, workers) for target in config.targets if target.like}
+    plans = []
     for target in config.targets:
-        if target.like is not None:
-            tally = _tally(target, config, None, 0)
-            _survey(find_files([target.like]), [tally], config)
-            references[target.name] = reference_shares(tally, unit, config.confidence)
-            if not references[target.name]:
-                raise RunError(f"{target.like}: no document has a known {' and '.join(target.dimensions)}")
-    rephrasings = config.requests.rephrasings
-    seeds = min(MAX_SEEDS, -(-config.requests.limit // rephrasings)) if rephrasings else 0
-    tallies = [
-        _tally(t, config, list(references[t.name]) if t.name in references else named_values(t), seeds)
-        for t in config.targets
-    ]
-    survey = _survey(files, tallies, config)
-    measured = [_measured(tally, references.get(tally.target.name), config) for tally in tallies]
-    requests, used, problems = plan_requests(measured, tallies, config)
+        named = tuple(references[target.name]) if target.name in references else named_values(target)
+        plans.append((target, named, _parents(config, named)))
+    survey = _survey(Plan(config, tuple(plans)), files, workers)
+    measured = [_measured(tally, references.get(tally.target.name), config) for tally in survey.tallies]
+    requests, used, problems = plan_requests(measured, survey.tallies, config)
     if with_text:
         requests = _with_texts(requests, used, files)
-    return Gaps(_report(sources, survey, measured, tallies, requests, problems, config), requests)
+    return Gaps(_report(sources, survey, measured, requests, problems, config), requests)
 
 
-def _measured(tally: Tally, reference: Any, config: GapTargets) -> Measured:
+def _reference(target: Target, config: GapTargets, workers: int) -> dict[str, Wanted]:
+    """Shares of the corpus that a target names."""
+    assert target.like is not None
+    survey = _survey(Plan(config, ((target, None, 0),)), find_files([target.like]), workers)
+    found = reference_shares(survey.tallies[0], AMOUNTS.index(config.unit), config.confidence)
+    if not found:
+        raise RunError(f"{target.like}: no document has a known {' and '.join(target.dimensions)}")
+    return found
+
+
+def _measured(tally: Tally, reference: Mapping[str, Wanted] | None, config: GapTargets) -> Measured:
     met = [key for key in tally.strata if key != OTHER]
     return measure(tally, wanted_shares(tally.target, met, reference), config)
 
@@ -95,9 +150,13 @@ def _with_texts(
 
 
 def _report(
-    sources: Sequence[str], survey: Survey, measured: Sequence[Measured], tallies: Sequence[Tally],
-    requests: Sequence[Request], problems: Sequence[str], config: GapTargets,
-) -> dict[str, Any]:  # fmt: skip
+    sources: Sequence[str],
+    survey: Survey,
+    measured: Sequence[Measured],
+    requests: Sequence[Request],
+    problems: Sequence[str],
+    config: GapTargets,
+) -> dict[str, Any]:
     documents = int(survey.amounts[0])
     return {
         "report_version": REPORT_VERSION,
@@ -109,7 +168,7 @@ def _report(
         **{name: int(survey.amounts[at]) for at, name in enumerate(AMOUNTS)},
         "left_out": {key: count for key, count in sorted(survey.left_out.items()) if count},
         "known": {name: survey.known[name] for name in ("language", "register", "topic", "region", "gender")},
-        "strata": [_target_figures(one, tally, requests) for one, tally in zip(measured, tallies, strict=True)],
+        "strata": [_target_figures(one, tally, requests) for one, tally in zip(measured, survey.tallies, strict=True)],
         "gender_terms": gender_figures(survey),
         "requests": {
             "all": len(requests),
@@ -178,13 +237,16 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
                 share = "no documents" if row["share"] is None else (
                     f"{row['share']:.1%} [{row['low']:.1%}, {row['high']:.1%}] of {row['target']:.1%}"
                 )  # fmt: skip
-                yield f"  {row['key']}: {share}; {row['documents']:,} documents, {row['to_add']:,} to add"
+                few = ", too few" if row["thin"] == "minimum" else ""
+                yield f"  {row['key']}: {share}; {row['documents']:,} documents{few}, {row['to_add']:,} to add"
     made = report["requests"]
     yield f"requests: {made['all']:,} ({made['grounded']:,} grounded on {made['parents']:,} documents)"
     yield from made["not_made"]
 
 
-def gaps_job(sources: Sequence[str], config: GapTargets, output: Path, with_text: bool, reporter: Reporter) -> Gaps:
+def gaps_job(
+    sources: Sequence[str], config: GapTargets, output: Path, with_text: bool, reporter: Reporter, workers: int = 1
+) -> Gaps:
     """Find gaps and write gaps.json, requests.jsonl and report/index.html under `output`.
 
     Raises:
@@ -194,7 +256,7 @@ def gaps_job(sources: Sequence[str], config: GapTargets, output: Path, with_text
         raise RunError(f"{output} is a file; --output needs a folder")
     if output.is_dir() and any(output.iterdir()) and not (output / "gaps.json").exists():
         raise RunError(f"{output} is not empty and holds no report of gaps; give another --output")
-    found = find_gaps(sources, config, with_text)
+    found = find_gaps(sources, config, with_text, workers)
     publish_text(output, "requests.jsonl", "".join(request_lines(found.requests)))
     publish_text(output, "report/index.html", render_page(found.report))
     publish_text(output, "gaps.json", json.dumps(found.report, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pipeline.progress import Reporter
 @click.option("--targets", required=True, type=click.Path(dir_okay=False), help="What the text should be, YAML.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Folder of the report and the requests.")
 @click.option("--requests", type=click.IntRange(0), help="Most requests (default: as in the targets, 1000).")
+@click.option("--workers", type=click.IntRange(1), help="Child processes (default: one per core).")
 @click.option("--with-text", is_flag=True, help="Requests carry the text of their parents.")
 @common_options
 def gaps(
@@ -26,12 +28,15 @@ def gaps(
     RUN is the folder of a finished run or a Parquet file of documents. Counted are documents of the train split.
     Writes gaps.json, report/index.html and requests.jsonl; answers go to `headwater synthesize ingest`.
     """
-    from pipeline.synthesize.gaps import gaps_job, summary
     from schemas.targets import load_targets
 
     config = load_targets(targets)
     if requests is not None:
         config = config.model_copy(update={"requests": config.requests.model_copy(update={"limit": requests})})
-    found = gaps_job(runs, config, output, with_text, Reporter(options["quiet"], options["json_log"]))
+    reporter = Reporter(options["quiet"], options["json_log"])
+    workers = options["workers"] or len(os.sched_getaffinity(0))
+    from pipeline.synthesize.gaps import gaps_job, summary
+
+    found = gaps_job(runs, config, output, with_text, reporter, workers)
     for line in summary(found.report):
         click.echo(line)

@@ -27,6 +27,7 @@ from schemas.targets import Dimension
 BATCH_ROWS = 512
 NEEDED = ("doc_id", "text", "language")
 _PLAIN = (*NEEDED, "url", "page_type", "words", "provenance_label", "split", "personal_data", "benchmarks", "depth")
+_STRINGS = frozenset({*NEEDED, "url", "page_type", "provenance_label", "split"})
 _PARTS = ("page.html_lang", "page.meta", "rights.opt_out")
 AMOUNTS = ("documents", "words", "bytes")
 
@@ -64,8 +65,10 @@ def find_files(sources: Sequence[str]) -> list[DataFile]:
         RunError: no such folder or file, an unfinished run, or one without documents.
     """
     paths: list[Path] = []
-    for source in sources:
-        root = Path(source)
+    roots = [Path(source) for source in sources]
+    for number, root in enumerate(roots):
+        if any(root.resolve() == other.resolve() for other in roots[:number]):
+            raise RunError(f"{root} is given twice; its documents would count twice")
         if root.is_file():
             paths.append(root)
             continue
@@ -105,10 +108,19 @@ def read_documents(file: DataFile, labels: Sequence[str], left_out: Counter[str]
             for group in range(table.num_row_groups):
                 at = 0
                 for batch in table.iter_batches(BATCH_ROWS, row_groups=[group], columns=columns):
-                    yield describe(batch, file.number, group, at, labels, left_out)
+                    yield describe(_as_text(batch), file.number, group, at, labels, left_out)
                     at += batch.num_rows
-    except (pa.ArrowException, OSError) as error:
-        raise RunError(f"{file.path} cannot be read as Parquet ({str(error).splitlines()[0]})") from None
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        message = (str(error).splitlines() or [type(error).__name__])[0]
+        raise RunError(f"{file.path} cannot be read as Parquet of documents ({message})") from None
+
+
+def _as_text(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with plain strings, whatever a table of others has: dictionaries, large strings, numbers as ids."""
+    for at, name in enumerate(batch.schema.names):
+        if name in _STRINGS and batch.schema.field(name).type != pa.string():
+            batch = batch.set_column(at, name, batch.column(at).cast(pa.string()))
+    return batch
 
 
 def _has_part(schema: pa.Schema, name: str) -> bool:
@@ -150,7 +162,7 @@ def _described(batch: pa.RecordBatch, file: int, group: int, rows: Int) -> Docum
     words = tokenise(texts)
     terms = gender_counts(words, languages)
     counted = words.word_counts() if "words" not in batch.schema.names else _filled(batch.column("words"))
-    sizes = _filled(pc.binary_length(batch.column("text").cast(pa.binary())))
+    sizes = _filled(pc.binary_length(batch.column("text")))
     hosts = [host_of(url) or doc_id for url, doc_id in zip(urls, ids, strict=True)]
     return Documents(
         file=file,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from statistics import NormalDist
 
@@ -204,8 +204,7 @@ def _with_additions(gap: Gap, thin: Sequence[Gap], total: int, documents: int, u
     amount = max(0.0, (gap.target or 0.0) * grown - _amount(gap, unit)) if gap.thin == "share" else 0.0
     each = _amount(gap, unit) / gap.documents if gap.documents else (total / documents if documents else 1.0)
     to_add = max(int(np.ceil(amount / each - 1e-9)), config.minimum_documents - gap.documents, 0)
-    values = {name: getattr(gap, name) for name in Gap.__slots__}
-    return Gap(**{**values, "to_add": to_add})
+    return replace(gap, to_add=to_add)
 
 
 def _amount(gap: Gap, unit: int) -> int:

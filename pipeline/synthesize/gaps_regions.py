@@ -1,7 +1,7 @@
-"""The country in which a page was published, from evidence that adds up: unknown rather than guessed.
+"""The country that a page comes from or addresses, from evidence that adds up: unknown rather than guessed.
 
-It is where the page comes from, not which variety of a language it is written in. Each kind of evidence is a vote for
-one country or several; a country is named with two votes and one more than any other.
+Each kind of evidence is a vote for one country or several; a country is named with two votes and one more than any
+other. Spelling alone names none: people write American English everywhere.
 """
 
 from __future__ import annotations

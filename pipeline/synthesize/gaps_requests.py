@@ -174,17 +174,17 @@ def instructions(kind: str, language: str, words: int, stratum: Mapping[Dimensio
     base = data["prompts"]["rephrase" if kind == "grounded" else "write"]
     parts = [base.format(language=name, words=words)]
     for dimension, value in stratum.items():
-        if dimension == "language":
-            continue
-        named = {"topic": data["topics"], "register": data["registers"], "region": data["regions"]}.get(dimension, {})
-        told = {"value": named.get(value, value), "term": ""}
-        if dimension == "gender":
-            told = data["genders"].get(value)
-            if told is None:  # balanced
-                parts.append("Women and men have an equal part in it.")
-                continue
-        parts.append(data["stratum"][dimension].format(**told))
-    return " ".join([*parts, data["ending"]])
+        if dimension != "language":
+            parts.append(_told(data, kind, dimension, value))
+    return " ".join([*filter(None, parts), data["ending"]])
+
+
+def _told(data: Mapping[str, Any], kind: str, dimension: Dimension, value: str) -> str:
+    """The sentence of one dimension; a rephrasing keeps what its parent has."""
+    names = {"topic": "topics", "register": "registers", "region": "regions", "gender": "genders"}
+    named = data[names[dimension]].get(value, value)
+    template: str = data["kept" if kind == "grounded" else "stratum"][dimension]
+    return template.format(**named) if isinstance(named, dict) else template.format(value=named)
 
 
 def _request(

@@ -6,6 +6,7 @@ of files, rows or batches makes a difference.
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from pipeline.report.tally import Best
 from pipeline.runs import RunError
 from pipeline.synthesize.gaps_documents import AMOUNTS, Documents
 from pipeline.synthesize.gaps_words import GENDER_KINDS, Int
@@ -65,6 +65,37 @@ class Seed:
     row: int
 
 
+class Smallest:
+    """The `size` seeds of smallest key; one document is held once."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._heap: list[int] = []  # keys, negative
+        self._held: dict[int, Seed] = {}
+
+    def wants(self, key: int) -> bool:
+        """Whether a seed of this key would be held."""
+        return key not in self._held and (len(self._heap) < self._size or key < -self._heap[0])
+
+    def add(self, seed: Seed) -> None:
+        """Hold a seed that is wanted."""
+        self._held[seed.key] = seed
+        if len(self._heap) < self._size:
+            heapq.heappush(self._heap, -seed.key)
+        else:
+            del self._held[-heapq.heapreplace(self._heap, -seed.key)]
+
+    def merge(self, other: Smallest) -> None:
+        """Take over what another holds."""
+        for seed in other.values():
+            if self.wants(seed.key):
+                self.add(seed)
+
+    def values(self) -> list[Seed]:
+        """What is held, smallest key first."""
+        return sorted(self._held.values())
+
+
 @dataclass(slots=True, eq=False)
 class Stratum:
     """Sums over the documents of a stratum."""
@@ -73,7 +104,16 @@ class Stratum:
     replicates: Int = field(default_factory=lambda: np.zeros(REPLICATES, np.int64))  # in the unit of the shares
     lengths: Int = field(default_factory=lambda: np.zeros(LENGTH_BINS, np.int64))
     languages: Counter[str] = field(default_factory=Counter)
-    seeds: Best[Seed] | None = None
+    seeds: Smallest | None = None
+
+    def merge(self, other: Stratum) -> None:
+        """Add the sums of other documents."""
+        self.amounts += other.amounts
+        self.replicates += other.replicates
+        self.lengths += other.lengths
+        self.languages.update(other.languages)
+        if self.seeds is not None and other.seeds is not None:
+            self.seeds.merge(other.seeds)
 
 
 class Tally:
@@ -108,6 +148,13 @@ class Tally:
             if stratum.seeds is not None:
                 self._offer(stratum.seeds, documents, listed, parent_words)
 
+    def merge(self, other: Tally) -> None:
+        """Add what another tally of the same target counted."""
+        self.asked += other.asked
+        self.unknown += other.unknown
+        for key, stratum in other.strata.items():
+            self._stratum(key).merge(stratum)
+
     def _keys(self, documents: Documents) -> list[str | None]:
         """Stratum of each document; UNKNOWN, or None where it does not fit `where`."""
         where = [(documents.values[name], value) for name, value in self.target.where.items()]
@@ -129,22 +176,21 @@ class Tally:
         if found is None:
             if len(self.strata) >= MAX_STRATA:
                 raise RunError(f"{self.target.name}: over {MAX_STRATA:,} strata; name those wanted, or cross fewer")
-            seeds: Best[Seed] | None = Best(self._seeds) if self._seeds and key != OTHER else None
+            seeds = Smallest(self._seeds) if self._seeds and key != OTHER else None
             found = self.strata[key] = Stratum(seeds=seeds)
         return found
 
-    def _offer(self, best: Best[Seed], documents: Documents, rows: Sequence[int], lengths: tuple[int, int]) -> None:
+    def _offer(self, best: Smallest, documents: Documents, rows: Sequence[int], lengths: tuple[int, int]) -> None:
         for row in rows:
             words = int(documents.amounts[row, 1])
             if not documents.may_be_parent[row] or not lengths[0] <= words <= lengths[1]:
                 continue
             doc_id = documents.doc_ids[row]
-            key = xxhash.xxh3_64_intdigest(f"{self._seed}\0{doc_id}".encode())
-            one = Seed(
-                key, doc_id, int(documents.hosts[row]), documents.values["language"][row] or "und", words,
-                documents.file, documents.group, int(documents.rows[row]),
-            )  # fmt: skip
-            best.offer((key, doc_id), lambda one=one: one)  # type: ignore[misc]
+            key = xxhash.xxh3_64_intdigest(f"{self._seed}\0{doc_id}".encode("utf-8", "replace"))
+            if best.wants(key):
+                language = documents.values["language"][row] or "und"
+                place = (documents.file, documents.group, int(documents.rows[row]))
+                best.add(Seed(key, doc_id, int(documents.hosts[row]), language, words, *place))
 
 
 class Survey:
@@ -174,3 +220,13 @@ class Survey:
             self.terms[key] += documents.terms[row]
         for tally in self.tallies:
             tally.add(documents, weights, self._parent_words)
+
+    def merge(self, other: Survey) -> None:
+        """Add what a survey of other documents counted."""
+        self.amounts += other.amounts
+        self.known.update(other.known)
+        self.left_out.update(other.left_out)
+        for key, counts in other.terms.items():
+            self.terms[key] = self.terms[key] + counts if key in self.terms else counts
+        for tally, counted in zip(self.tallies, other.tallies, strict=True):
+            tally.merge(counted)

@@ -106,7 +106,8 @@ def ingest(
     """Ingest tables of synthetic text into a folder; returns its synthetic.json. A finished folder is left as it is.
 
     `source` declares columns and defaults (its name, files and weight do not count); `runs` are folders of runs, or of
-    earlier ingested text, which may hold parents; a text is a copy of its parent from `parent_containment` on. Child processes are those of `pipeline.host.shared_host(workers)`.
+    earlier ingested text, which may hold parents; a text is a copy of its parent from `parent_containment` on. Child
+    processes are those of `pipeline.host.shared_host(workers)`.
 
     Raises:
         InputError: a file that is no table, a column that is not there, a score that is no number.

@@ -89,7 +89,10 @@ def read_requests(path: str) -> dict[str, dict[str, Any]]:
         InputError: it cannot be read, a line is no JSON object, or one has no id.
     """
     found: dict[str, dict[str, Any]] = {}
-    for row, line in enumerate(_json_lines(Source(path, 0), ReadLimits())):
+    source = Source(path, 0)
+    if _kind(source) == "parquet":
+        raise InputError(f"{path}: is Parquet; give the requests as JSON lines")
+    for row, line in enumerate(_json_lines(source, ReadLimits())):
         values = None if isinstance(line, tuple) else _json(line)
         name = tables.name_text(values.get("id")) if isinstance(values, dict) else None
         if values is None or name is None:
@@ -192,7 +195,7 @@ def _request_of(values: Mapping[str, Any], declared: Declarations) -> Mapping[st
     """
     name = values.get(declared.request_column) if declared.requests else None
     if name is None:
-        return declared.requests.get(str(values.get(declared.column("id"))), {})
+        return declared.requests.get(tables.name_text(values.get(declared.column("id"))) or "", {})
     request = declared.requests.get(str(name))
     if request is None:
         raise Refused("unknown_request")

@@ -1,4 +1,4 @@
-"""Columns of what `headwater synthesize ingest` writes, and what its command needs to know before anything is loaded."""
+"""Columns of what `headwater synthesize ingest` writes, and what its command needs before anything is loaded."""
 
 from __future__ import annotations
 

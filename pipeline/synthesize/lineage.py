@@ -69,7 +69,8 @@ class Pedigree:
         if not found:
             return "unknown_parent"
         if not kept:
-            return CYCLE if all(one.reason == CYCLE for one in found) else "dropped_parent"
+            own = all(one.names is not None and one.reason == CYCLE for one in found)
+            return CYCLE if own else "dropped_parent"
         if len({one.doc_id for one in kept}) > 1:
             return "ambiguous_parent"
         real = [one for one in kept if one.names is None] or kept  # a row that is a real record is that record

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from detectors.api import run_detectors
+from detectors.language import Language
 from pipeline.annotate import annotator_for
 from pipeline.index import MANIFESTS, RunIndex, read_manifest
 from pipeline.outcomes import BATCH_BYTES, BATCH_ROWS
@@ -56,6 +57,11 @@ class Sketcher:
             columns = run_detectors(detectors, pa.record_batch([part], ["text"])).columns
             found.append(pa.table([columns[name] for name in SKETCHES.names], schema=SKETCHES))
         return pa.concat_tables(found)
+
+    def languages(self) -> frozenset[str]:
+        """ISO 639-3 codes of the languages that the model can name."""
+        detectors = annotator_for(self._config, DETECTORS).detectors
+        return next(one.known for one in detectors if isinstance(one, Language))
 
 
 def _parts(texts: pa.ChunkedArray) -> Iterator[pa.Array]:

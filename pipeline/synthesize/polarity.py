@@ -16,17 +16,23 @@ import xxhash
 from pipeline.synthesize.polarity_language import Language, Pattern, Refused
 
 VERSION = 1
-MAX_CHARACTERS = 180  # of an anchor
-MIN_WORDS, MAX_WORDS = 3, 22
-MAX_SIMPLE_WORDS = 16
-MAX_COMMAS = 2
+MIN_CHARACTERS, MAX_CHARACTERS = 8, 220  # of an anchor
+MIN_WORDS, MAX_WORDS = 3, 28
+MAX_SIMPLE_WORDS = 18
+MAX_COMMAS = 3
 MAX_LINE_WORDS = 10  # of a line without a full stop, a heading or an item of a list
 
 # A sentence ends with its mark before a space and a capital letter, or with the line; abbreviations are short words.
 _SENTENCE = re.compile(r"(?<=[^\W\d_]{3}[.!?])[\"”»)]? +(?=[^\W\d_a-zà-ÿ])")
-_SHAPE = re.compile(r"[^\W\d_a-zà-ÿ][\w '’,%€$£:/+-]*(?:\([\w '’,%-]+\)[\w '’,%€$£:/+-]*)?[.!]?")
+_LINE = re.compile(r"[^\n]+")
+_SHAPE = re.compile(
+    r"[^\W\d_a-zà-ÿ](?:[\w '’,%€$£:/+–-]|\([\w '’,%-]{1,60}\)|[“„][\w '’,.%-]{1,80}[”“]|«[\w '’,.%-]{1,80}»|"
+    r'"[\w \'’,.%-]{1,80}")*[.!]?'
+)
 _SIMPLE = re.compile(r"[^\W\d_a-zà-ÿ][\w '’-]*\.")
-_ODD = re.compile(r"[@<>=_{}\[\]|\\]|  |\d{5}|https?|www|\.\w|(?:[A-ZÀ-Þ]{2,}\W+){3}|:.*:|/.*/| -|- |^\W|\b(?:\w )(?:\w ){2}")
+_ODD = re.compile(
+    r"[@<>=_{}\[\]|\\]|  |\d{5}|https?|www|\.\w|(?:[A-ZÀ-Þ]{2,}\W+){3}|:.*:|/.*/| -|- |^\W|\b(?:\w )(?:\w ){2}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class Triplet:
 
 def mine(text: str, language: Language, closed: Sequence[tuple[int, int]] = ()) -> Iterator[Triplet]:
     """Triplets of a text, in its order, at most one a sentence; nothing that touches a closed span is used."""
-    for start, end in sentences(text, language):
+    for start, end in sentences(text):
         if any(start < to and since < end for since, to in closed):
             continue
         triplet = triplet_of(text[start:end], start, language)
@@ -62,52 +68,30 @@ def mine(text: str, language: Language, closed: Sequence[tuple[int, int]] = ()) 
             yield triplet
 
 
-def sentences(text: str, language: Language) -> Iterator[tuple[int, int]]:
-    """Spans of sentences and of short lines that hold a trigger and are no longer than an anchor may be."""
-    lowered = text.lower()
-    if len(lowered) != len(text):  # a letter whose small form is longer; offsets would not fit
-        lowered = "".join(c if len(low := c.lower()) != 1 else low for c in text)
-    position = 0
-    for found in language.triggers.finditer(lowered):
-        if found.start() < position:
-            continue
-        first = text.rfind("\n", position, found.start()) + 1 or position
-        last = text.find("\n", found.start())
-        last = len(text) if last < 0 else last
-        # The window is bounded, so that a line without a stop costs no more than its length.
-        low = max(first, found.start() - 2 * MAX_CHARACTERS)
-        high = min(last, found.end() + 2 * MAX_CHARACTERS)
-        cuts = [(first if low == first else None), *((m.start(), m.end()) for m in _SENTENCE.finditer(text, low, high))]
-        begin = first if low == first else -1
-        stop = last if high == last else -1
-        for cut in cuts[1:]:
-            assert isinstance(cut, tuple)
-            if cut[1] <= found.start():
-                begin = cut[1]
-            else:
-                stop = cut[0]
-                break
-        if begin < 0 or stop < 0:
-            position = found.end()
-            continue
-        position = max(stop, found.end())
-        while begin < stop and text[begin].isspace():
-            begin += 1
-        while stop > begin and text[stop - 1].isspace():
-            stop -= 1
-        if 8 <= stop - begin <= MAX_CHARACTERS:
-            yield begin, stop
+def sentences(text: str) -> Iterator[tuple[int, int]]:
+    """Spans of sentences, and of lines without any, that are no longer than an anchor may be. Linear in the text."""
+    for line in _LINE.finditer(text):
+        begin = line.start()
+        for cut in _SENTENCE.finditer(text, line.start(), line.end()):
+            yield from _trimmed(text, begin, cut.start())
+            begin = cut.end()
+        yield from _trimmed(text, begin, line.end())
+
+
+def _trimmed(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    if MIN_CHARACTERS <= end - begin <= 2 * MAX_CHARACTERS:
+        held = text[begin:end]
+        begin += len(held) - len(held.lstrip())
+        end -= len(held) - len(held.rstrip())
+        if MIN_CHARACTERS <= end - begin <= MAX_CHARACTERS:
+            yield begin, end
 
 
 def triplet_of(sentence: str, start: int, language: Language) -> Triplet | None:
     """The triplet of a sentence: of the first pattern that fits; None where none does."""
-    if not _SHAPE.fullmatch(sentence) or _ODD.search(sentence):
-        return None
-    ended = sentence[-1] in ".!"
     words = sentence.count(" ") + 1
-    if sentence.count(",") > MAX_COMMAS:
-        return None
-    if not MIN_WORDS <= words <= (MAX_WORDS if ended else MAX_LINE_WORDS) or language.refuse.search(sentence):
+    most = MAX_WORDS if sentence[-1] in ".!" else MAX_LINE_WORDS
+    if not MIN_WORDS <= words <= most or sentence.count(",") > MAX_COMMAS or not _SHAPE.fullmatch(sentence):
         return None
     lowered = sentence.lower()
     numbers = sorted({n for trigger, held in language.by_trigger.items() if trigger in lowered for n in held})
@@ -115,6 +99,15 @@ def triplet_of(sentence: str, start: int, language: Language) -> Triplet | None:
     simple: bool | None = None
     for number in numbers:
         pattern = language.patterns[number]
+        found = pattern.match.search(sentence)
+        if found is None:
+            continue
+        if negators is None:  # what costs more than most patterns is asked of sentences alone that one of them fits
+            if _ODD.search(sentence) or language.refuse.search(sentence):
+                return None
+            negators = len(language.negators.findall(sentence))
+        if negators != pattern.negators:
+            continue
         if pattern.data.simple:
             if simple is None:
                 simple = (
@@ -124,12 +117,7 @@ def triplet_of(sentence: str, start: int, language: Language) -> Triplet | None:
                 )
             if not simple:
                 continue
-        if negators is None:
-            negators = len(language.negators.findall(sentence))
-        if negators != pattern.negators:
-            continue
-        found = pattern.match.search(sentence)
-        if found is None or (pattern.unless and pattern.unless.search(sentence)):
+        if pattern.unless and pattern.unless.search(sentence):
             continue
         if pattern.needs and not pattern.needs.search(sentence):
             continue
@@ -147,7 +135,7 @@ def _fill(sentence: str, start: int, found: re.Match[str], pattern: Pattern, lan
     try:
         for text in (template.positive, template.negative):
             whole = sentence[: found.start()] + language.fill(text, groups) + sentence[found.end() :]
-            whole = re.sub(" {2,}", " ", whole).strip(" ")
+            whole = language.join(whole).strip(" ")
             made.append(whole[:1].upper() + whole[1:])
     except Refused:
         return None

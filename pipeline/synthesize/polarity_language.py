@@ -81,7 +81,6 @@ class Language:
 
     data: LanguageData
     patterns: tuple[Pattern, ...]
-    triggers: re.Pattern[str]
     by_trigger: Mapping[str, tuple[int, ...]]
     negators: re.Pattern[str]
     refuse: re.Pattern[str]
@@ -100,7 +99,10 @@ class Language:
                 value = self.functions[name](value) if value else value
             return value
 
-        text = _FIELD.sub(put, template)
+        return _FIELD.sub(put, template)
+
+    def join(self, text: str) -> str:
+        """A sentence with the contractions and elisions that its parts ask for where they meet."""
         for expression, replacement in self.joins:
             text = expression.sub(replacement, text)
         return re.sub(" {2,}", " ", text).replace(" .", ".").replace(" ,", ",")
@@ -172,12 +174,11 @@ def compile_language(data: LanguageData) -> Language:
     return Language(
         data=data,
         patterns=patterns,
-        triggers=compiled("|".join(map(re.escape, sorted(by_trigger, key=lambda t: (-len(t), t))))),
         by_trigger={trigger: tuple(numbers) for trigger, numbers in by_trigger.items()},
         negators=compiled(data.negators, re.I),
         refuse=compiled(data.refuse, re.I),
         refuse_simple=compiled(data.refuse_simple, re.I),
-        counted=compiled(rf"\b({'|'.join(data.counted.split())}) (\w+)(?: (\w+))?", re.I) if data.counted else None,
+        counted=compiled(rf"\b({'|'.join(data.counted.split())})(?= (\w+)(?: (\w+))?)", re.I) if data.counted else None,
         joins=tuple((compiled(left), right) for left, right in data.joins),
         lowercase=lowercase,
         functions=functions,

@@ -22,6 +22,7 @@ from pipeline.mix.choose import HELD_OUT, choose, cut_file, measure_file, shard_
 from pipeline.mix.rows import MIX_ROW, count_cells, order_keys, shard_numbers
 from pipeline.mix.shards import write_shard
 from pipeline.mix.source_rows import read_rows, spans
+from pipeline.mix.write import check_written, write_mix
 from pipeline.runs import RunError
 
 
@@ -41,7 +42,8 @@ def test_every_chosen_copy_is_written_once_with_its_text_and_lineage(tmp_path: P
     made = {row["doc_id"]: row for row in rows if row["source"] == "made"}
     child, orphan = made[doc_id("made 3")], made[doc_id("made 4")]
     assert (child["parents"], child["depth"], child["generator"], child["seed"]) == ([doc_id("web 3")], 1, "gpt-x", "3")
-    assert (child["scores"], child["run"], child["origin"]) == ([("relevance", 0.75)], None, "grounded")
+    scores = [{"name": "relevance", "value": 0.75}]
+    assert (child["scores"], child["run"], child["origin"]) == (scores, None, "grounded")
     assert (orphan["parents"], orphan["scores"]) == ([], [])
     real = next(row for row in rows if row["doc_id"] == doc_id("web 3"))
     assert (real["run"], real["depth"], real["parents"], real["generator"]) == ("aaaa", 0, [], None)
@@ -98,8 +100,13 @@ def test_counts_are_those_of_the_rows(tmp_path: Path) -> None:
     of_cut = sum(cut.train.values(), start=next(iter(cut.train.values())))
     assert total == of_cut
     assert count_cells(pa.Table.from_pylist(rows_of(plan.root), schema=MIX_ROW)) == cut.train
+    check_written(cut.train, count_cells(pa.Table.from_pylist(rows_of(plan.root), schema=MIX_ROW)))
+    with pytest.raises(RunError, match=r"language='cmn'.*: 0 documents were planned and \d+ written"):
+        check_written({}, cut.train)
+    with pytest.raises(RunError, match="documents were planned and 0 written"):
+        check_written(cut.train, {})
     und = cut.train[Cell("web", "real", True, "und", "article", "dated")]
-    assert (und.rows > und.documents > 0, und.fresh_tokens < und.tokens) == (True, True)
+    assert (und.copies > und.documents > 0, und.fresh_tokens < und.tokens) == (True, True)
 
 
 def test_nothing_chosen_leaves_an_empty_shard_manifest_and_ledger(tmp_path: Path) -> None:
@@ -145,7 +152,7 @@ def test_a_file_that_changed_or_is_damaged_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"train-00000.* has 5 rows and no row 60"):
         cut_file(web, 0, plan, {"data/train": 1, "index/part": 1})
     pq.write_table(run_rows("other", 80), web.input.path)
-    with pytest.raises(RunError, match="row 0 is .*, the mix has .* there"):
+    with pytest.raises(RunError, match=r"row 0 is .*, the mix has .* there"):
         cut_file(web, 0, plan, {"data/train": 1, "index/part": 1})
     Path(web.input.path).write_bytes(b"PAR1 no more")
     with pytest.raises(RunError, match="cannot be read"):
@@ -185,8 +192,6 @@ def test_ranges_of_keys_are_even_and_ordered() -> None:
 
 @pytest.mark.full
 def test_the_dataflow_writes_the_same_bytes_as_one_process(tmp_path: Path) -> None:
-    from pipeline.mix.write import write_mix
-
     files, plan = make_sources(tmp_path)
     alone = write_here(files, replace(plan, root=str(tmp_path / "alone"), pieces=str(tmp_path / "other")))
     leftover = tmp_path / "mix" / "data" / ".train-00000-of-00009.tar.77.writing"
