@@ -7,6 +7,7 @@ nulls count as: with the mean of a file, a document's key would depend on the fi
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections import Counter
@@ -35,6 +36,7 @@ from pipeline.mix.freshness import SEEN, FreshnessPlan, read_verdicts
 from pipeline.mix.inputs import SCORED_COLUMNS
 from pipeline.mix.race import race_keys, value_column, weights_of
 from pipeline.mix.tokens import count_tokens
+from pipeline.runs import RunError
 from schemas.document import TIMESTAMP
 from schemas.recipe import MixRecipe, RunSource, Source
 
@@ -132,7 +134,7 @@ def survey_file(plan: SurveyPlan, file: InputFile) -> FileSurvey:
     path = candidates_path(plan.folder, file.number)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     row = 0
-    with pq.ParquetFile(file.path, memory_map=True) as data, pa.OSFile(str(temporary), "wb") as sink:
+    with _opened(file.path) as data, pa.OSFile(str(temporary), "wb") as sink:
         columns = _wanted(data.schema_arrow, facts.source, plan.recipe)
         with pa.ipc.new_file(sink, CANDIDATES) as writer:
             for batch in data.iter_batches(batch_size=BATCH_ROWS, columns=columns):
@@ -146,6 +148,17 @@ def survey_file(plan: SurveyPlan, file: InputFile) -> FileSurvey:
                     tokens[reason or ""] += count
     temporary.replace(path)
     return FileSurvey(file.number, file.source, dict(sorted(documents.items())), dict(sorted(tokens.items())))
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[pq.ParquetFile]:
+    try:
+        with pq.ParquetFile(path, memory_map=True) as data:
+            yield data
+    except (pa.ArrowException, OSError) as error:
+        raise RunError(
+            f"{path} cannot be surveyed ({error}); `headwater verify` on its folder says whether it is damaged"
+        ) from None
 
 
 def _wanted(schema: pa.Schema, source: Source, recipe: MixRecipe) -> list[str]:
@@ -300,7 +313,7 @@ def _synthetic_reasons(facts: SourceFacts, rows: pa.Table, depth: int, language:
 def sum_columns(plan: SurveyPlan, file: InputFile) -> tuple[str, dict[str, tuple[float, int]]]:
     """Source, and sum and count of the values of the weights' columns in a file, nulls left out."""
     sums = dict.fromkeys(plan.recipe.weights.columns, (0.0, 0))
-    with pq.ParquetFile(file.path, memory_map=True) as data:
+    with _opened(file.path) as data:
         names = [name for name in sums if name.partition(".")[0] in data.schema_arrow.names]
         for batch in data.iter_batches(batch_size=65536, columns=names) if names else ():
             table = pa.Table.from_batches([batch])

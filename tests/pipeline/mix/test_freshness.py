@@ -105,10 +105,6 @@ def test_what_is_held_elsewhere_is_named_with_what_holds_it(
         one: verdict for one, (verdict, _) in found.items() if one in ids
     }
     assert read_verdicts(plan, str(runs / "first"), []) == {}
-    again = plan_freshness(recipe_of(runs / "first", runs / "second", earlier=(runs / "earlier",)), tmp_path / "2")
-    assert again is not None
-    (tmp_path / "2").mkdir()
-    assert judge(again) == found
 
 
 def test_the_run_that_is_listed_first_keeps_its_documents(

@@ -344,5 +344,17 @@ def test_stocks_do_not_depend_on_the_files(tmp_path: Path, host: float | None, m
                 assert {int(name) for each in one for name in each.hosts} == large
 
 
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "data.parquet"
+    pq.write_table(pa.Table.from_pylist([row(str(n)) for n in range(50)], schema=DATA), path, compression="zstd")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 20 : len(content) // 3] = bytes(len(content) // 3 - len(content) // 20)
+    path.write_bytes(content)
+    plan = plan_survey(recipe_of(source()), tmp_path, {"run": None})
+    with pytest.raises(RunError, match=r"data\.parquet cannot be surveyed"):
+        survey_file(plan, InputFile(0, "run", str(path)))
+    assert not candidates_path(tmp_path, 0).exists()
+
+
 def test_an_empty_file_has_no_candidates(tmp_path: Path) -> None:
     assert survey_rows(tmp_path, recipe_of(source()), []) == {}
