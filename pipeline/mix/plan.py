@@ -289,7 +289,8 @@ def describe_plan(plan: Plan) -> list[str]:
     lines = [
         f"{plan.tokens:,} {plan.unit} ({asked}; at most {plan.max_budget:,}), "
         f"{plan.documents:,} documents, {plan.copies:,} rows",
-        f"fresh human text: at least {plan.fresh_human_share:.3f}; error multiplier {_multiplier(plan.error_multiplier)}",
+        f"fresh human text: at least {plan.fresh_human_share:.3f},"
+        f" error multiplier {_multiplier(plan.error_multiplier)}",
     ]
     for report in plan.constraints:
         if report.name == "budget":
