@@ -289,8 +289,8 @@ def describe_plan(plan: Plan) -> list[str]:
     lines = [
         f"{plan.tokens:,} {plan.unit} ({asked}; at most {plan.max_budget:,}), "
         f"{plan.documents:,} documents, {plan.copies:,} rows",
-        f"fresh human text: at least {plan.fresh_human_share:.3f}; error multiplier at most"
-        f" {plan.error_multiplier:.2f}",
+        f"fresh human text: at least {plan.fresh_human_share:.3f},"
+        f" error multiplier {_multiplier(plan.error_multiplier)}",
     ]
     for report in plan.constraints:
         if report.name == "budget":
@@ -312,7 +312,11 @@ def describe_plan(plan: Plan) -> list[str]:
     for answer in plan.what_if:
         text = f"{answer.name} at {answer.limit:.3f}: at most {answer.max_budget:,} {plan.unit}"
         if answer.fresh_human_share is not None:
-            multiplier = "without limit" if answer.error_multiplier is None else f"{answer.error_multiplier:.2f}"
-            text += f", fresh human text {answer.fresh_human_share:.3f}, error multiplier {multiplier}"
+            text += f", fresh human text {answer.fresh_human_share:.3f}"
+            text += f", error multiplier {_multiplier(answer.error_multiplier)}"
         lines.append(text + ("" if answer.feasible else ", too little for the budget"))
     return lines
+
+
+def _multiplier(value: float | None) -> str:
+    return "without limit" if value is None or finite(value) is None else f"at most {value:.2f}"
