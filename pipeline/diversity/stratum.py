@@ -263,11 +263,10 @@ def zipf_exponent(counts: npt.NDArray[np.int32]) -> float:
     Ranks over 1000 are left out: the counts are too small to say; ranks under 10 do not follow the law (Zipf 1949,
     Mandelbrot 1953).
     """
-    most = int(ZIPF_RANKS[-1])
-    top = np.zeros(most, np.float64)
-    found = np.sort(np.partition(counts, -most)[-most:] if len(counts) > most else counts)[::-1]
-    top[: len(found)] = found
-    y = np.log(np.maximum(top[ZIPF_RANKS - 1], 0.5))
+    with_count = np.bincount(counts)[1:]  # words that occur once, twice, …; sorting the words would be slower
+    as_many = np.cumsum(with_count[::-1])[::-1]
+    at_ranks = np.searchsorted(-as_many, -ZIPF_RANKS, side="right")
+    y = np.log(np.maximum(at_ranks, 0.5))
     x = np.log(ZIPF_RANKS.astype(np.float64))
     x = x - x.mean()
     return float(-(x * y).sum() / (x * x).sum())
