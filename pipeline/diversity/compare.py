@@ -64,7 +64,8 @@ def compare(mix: Sample, reference: Sample, seed: int = 0, draws: int = DRAWS) -
     The interval is that of the largest deviation of any metric (max-statistic, Westfall & Young 1993), so that all of
     them together raise a false alarm in at most FALSE_ALARMS of comparisons. It rests on the difference of a metric
     between two halves of the reference, which has twice the variance v of a half. What is reported are means over both
-    halves, of variance v/2 each: the difference of the mix and the reference has v, hence the square root of 2.
+    halves, of variance v/2 each: the difference of the mix and the reference has v, hence the square root of 2. The
+    variance is itself an estimate, hence the quantile of Student's t.
     """
     measured = [(name, measure_stratum(theirs, ours, seed, draws)) for name, ours, theirs in _strata(mix, reference)]
     found = [(name, one) for name, one in measured if one is not None]
@@ -73,9 +74,9 @@ def compare(mix: Sample, reference: Sample, seed: int = 0, draws: int = DRAWS) -
     scales = [np.sqrt(np.square(one.differences).mean(axis=0)) for _, one in found]
     largest = np.max([_largest(one, scale) for (_, one), scale in zip(found, scales, strict=True)], axis=0)
     # The smallest deviation that at most this share of draws exceeds.
-    factor = float(np.quantile(largest, 1 - FALSE_ALARMS, method="higher")) / np.sqrt(2)
+    bound = float(np.quantile(largest, 1 - FALSE_ALARMS, method="higher"))
     return [
-        _metric(name, stratum, one, place, factor * float(scale[place]))
+        _metric(name, stratum, one, place, _widened(bound, one.units) * float(scale[place]) / np.sqrt(2))
         for (stratum, one), scale in zip(found, scales, strict=True)
         for place, name in enumerate(one.names)
         if scale[place] or one.mix[place] != one.reference[place]  # else there is one category, of one language say
@@ -90,6 +91,13 @@ def _strata(mix: Sample, reference: Sample) -> Iterable[tuple[str, pa.Table, pa.
         return
     for language in [name for name in languages[:LANGUAGES] if name != UNKNOWN and name in mix.documents]:
         yield language, *(one.rows.filter(pc.equal(one.rows.column("language"), language)) for one in (mix, reference))
+
+
+def _widened(bound: float, units: float) -> float:
+    """The quantile of Student's t for that of a normal distribution: few units say little of how units vary."""
+    from scipy.special import ndtr, stdtrit
+
+    return float(max(bound, -stdtrit(max(units - 1, 1.0), ndtr(-bound))))
 
 
 def _largest(draws: Draws, scale: Any) -> Any:

@@ -19,7 +19,7 @@ _INTERVAL = Markup(
 )
 _ROW = Markup(
     '<tr><th scope="row">{}<br><small class="note">{}</small></th><td class="n">{}</td><td class="n s">{}</td>'
-    '<td class="c">{}</td><td class="n s">{}</td><td>{}</td></tr>\n'
+    '<td class="c">{}</td><td class="n s">{}</td><td class="n">{}</td></tr>\n'
 )
 _STRATUM = Markup(
     '<tr class="step"><th scope="rowgroup" colspan="6"><bdi>{}</bdi> <small class="note">{}</small></th></tr>\n'
@@ -27,7 +27,7 @@ _STRATUM = Markup(
 _TABLE = Markup(
     '<p{}>{}</p>\n<div class="wide"><table><thead><tr><th scope="col">Metric</th><th scope="col" class="n">Mix</th>'
     '<th scope="col" class="n">Human</th><th scope="col"><span hidden>Interval</span></th>'
-    '<th scope="col" class="n">Interval of human text</th><th scope="col">Verdict</th></tr></thead><tbody>\n{}'
+    '<th scope="col" class="n">Human interval</th><th scope="col" class="n">Verdict</th></tr></thead><tbody>\n{}'
     '</tbody></table></div>\n<p class="note">{}</p>\n'
 )
 _ALARM = Markup('<strong style="color:var(--fail)">alarm</strong>')
@@ -96,7 +96,9 @@ def table(metrics: Sequence[Metric]) -> str:
 
 def number(value: float) -> str:
     """Three significant digits, thousands whole."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" if abs(value) >= 1e-3 else f"{value:.4f}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 1e-3 or not value else f"{value:.4f}"
 
 
 def _row(metric: Metric) -> Markup:

@@ -45,6 +45,7 @@ class Draws:
     differences: Float64  # of the two halves of the reference, (draws, metrics)
     words: int  # of each half
     documents: int
+    units: float  # effective units of the reference: degrees of freedom of its variance
 
 
 def measure_stratum(reference: pa.Table, mix: pa.Table, seed: int, draws: int) -> Draws | None:
@@ -64,7 +65,9 @@ def measure_stratum(reference: pa.Table, mix: pa.Table, seed: int, draws: int) -
     differences = np.concatenate([part.differences for part in parts], axis=1)
     known = np.isfinite(values[0]) & np.isfinite(values[1]) & np.isfinite(differences).all(axis=0)
     kept = tuple(name for name, fine in zip(names, known, strict=True) if fine)
-    return Draws(kept, values[0][known], values[1][known], differences[:, known], by_unit.words, by_unit.documents)
+    return Draws(
+        kept, values[0][known], values[1][known], differences[:, known], by_unit.words, by_unit.documents, by_unit.units
+    )
 
 
 def _run(measure: _TextMeasure | _HostMeasure, halves: _Halves, draws: int) -> Draws:
@@ -72,15 +75,13 @@ def _run(measure: _TextMeasure | _HostMeasure, halves: _Halves, draws: int) -> D
     own = [measure(half) for pair in halves.draw(halves.mix, min(draws, MIX_DRAWS)) for half in pair]
     found = np.array(ends)
     means = np.mean(own, axis=0), found.mean(axis=(0, 1))
-    return Draws(measure.names, *means, found[:, 0] - found[:, 1], halves.words, halves.documents)
+    return Draws(measure.names, *means, found[:, 0] - found[:, 1], halves.words, halves.documents, halves.units)
 
 
 def _units(corpus: Corpus) -> UInt64:
     """Hosts (else clusters, else documents), or documents where few hosts hold most of the reference."""
     part = slice(0, corpus.reference)
-    _, place = np.unique(corpus.unit[part], return_inverse=True)
-    shares = np.bincount(place, weights=corpus.sizes[part].astype(np.float64)) / max(1, corpus.sizes[part].sum())
-    return corpus.unit if 1.0 / np.square(shares).sum() >= LEAST_UNITS else corpus.key
+    return corpus.unit if effective(corpus.unit[part], corpus.sizes[part]) >= LEAST_UNITS else corpus.key
 
 
 class _Halves:
@@ -112,6 +113,11 @@ class _Halves:
         """Whether there are documents and units for a baseline."""
         units = min(len(np.unique(self._units[side])) for side in (self.rest, self.yardstick)) if self.documents else 0
         return self.documents >= LEAST_DOCUMENTS and units >= LEAST_UNITS / 2
+
+    @property
+    def units(self) -> float:
+        """Effective units of what is left of the reference."""
+        return effective(self._units[self.rest], self.corpus.sizes[self.rest])
 
     @property
     def enough(self) -> bool:
@@ -228,6 +234,13 @@ def spread(values: UInt64, salt: np.uint64) -> UInt64:
     return result
 
 
+def effective(units: UInt64, sizes: Int64) -> float:
+    """Number of equally large units of the same concentration (inverse of Simpson's index); 0 of nothing."""
+    _, place = np.unique(units, return_inverse=True)
+    totals = np.bincount(place, weights=sizes.astype(np.float64))
+    return float(np.square(totals.sum()) / max(1.0, np.square(totals).sum()))
+
+
 def ratio(part: float, whole: float) -> float:
     """Their ratio; NaN of nothing."""
     return float(part / whole) if whole else float("nan")
@@ -263,11 +276,10 @@ def zipf_exponent(counts: npt.NDArray[np.int32]) -> float:
     Ranks over 1000 are left out: the counts are too small to say; ranks under 10 do not follow the law (Zipf 1949,
     Mandelbrot 1953).
     """
-    most = int(ZIPF_RANKS[-1])
-    top = np.zeros(most, np.float64)
-    found = np.sort(np.partition(counts, -most)[-most:] if len(counts) > most else counts)[::-1]
-    top[: len(found)] = found
-    y = np.log(np.maximum(top[ZIPF_RANKS - 1], 0.5))
+    with_count = np.bincount(counts)[1:]  # words that occur once, twice, …; sorting the words would be slower
+    as_many = np.cumsum(with_count[::-1])[::-1]
+    at_ranks = np.searchsorted(-as_many, -ZIPF_RANKS, side="right")
+    y = np.log(np.maximum(at_ranks, 0.5))
     x = np.log(ZIPF_RANKS.astype(np.float64))
     x = x - x.mean()
     return float(-(x * y).sum() / (x * x).sum())
