@@ -2,12 +2,16 @@
 
     python benchmarks/gaps.py RUN --language deu --sample 100 [--half odd]
     python benchmarks/gaps.py ntrex128.tsv.xz --language deu
+    python benchmarks/gaps.py RUN --regions --sample 75
+    python benchmarks/gaps.py RUN --speed [--copies 6]
 
 Prints a line a document: number, topic, host, title, and pieces of the text. Documents are drawn by the hash of their
 id, two of a host at most, out of those whose id begins with an even or odd digit: word lists were tuned on the even
 ones, and are judged by the odd ones. The second form is for NTREX-128 as a table of language, role, line, document and
 text: the same 123 news articles in every language, beside their English beginning. The last line says of how many
-documents a topic is named.
+documents a topic is named. The third form prints sites whose country follows from anything but their domain, beside
+what spoke for it. The fourth counts the files of the run, several times over, and prints megabytes of text by CPU
+second of one process, and its largest memory.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ from __future__ import annotations
 import argparse
 import lzma
 import re
+import resource
+import time
 from collections import Counter, defaultdict
 
 import pyarrow.parquet as pq
@@ -22,8 +28,11 @@ import xxhash
 
 from detectors.features.tokens import tokenise
 from detectors.features.url_key import host_of
+from pipeline.synthesize.gaps import Plan, survey_files
 from pipeline.synthesize.gaps_documents import find_files
+from pipeline.synthesize.gaps_regions import region_of, region_of_host, spelling_regions, votes_of_page
 from pipeline.synthesize.gaps_words import topics_of
+from schemas.targets import GapTargets, Target
 
 COLUMNS = ["doc_id", "url", "title", "text", "language"]
 
@@ -46,6 +55,38 @@ def print_articles(path: str, language: str, characters: int) -> None:
     print(f"{language}: a topic is named of {sum(t is not None for t in topics)} of {len(topics)} articles")
 
 
+def print_regions(run: str, sample: int) -> None:
+    """Sites whose country their domain does not name."""
+    rows = []
+    for file in find_files([run]):
+        rows += pq.read_table(file.path, columns=["doc_id", "url", "text", "language", "page"]).to_pylist()
+    rows.sort(key=lambda row: xxhash.xxh3_64_intdigest(row["doc_id"].encode()))
+    languages = [(row["language"] or "")[:3] for row in rows]
+    spelling = spelling_regions(tokenise([row["text"] for row in rows]), languages)
+    seen: set[str | None] = set()
+    for row, language, words in zip(rows, languages, spelling, strict=True):
+        host = host_of(row["url"])
+        region = region_of(host, row["page"], words)
+        if region is None or host in seen or region_of_host(host) == region or len(seen) == sample:
+            continue
+        seen.add(host)
+        print(f"{len(seen)}. {region} | {language} | {host} | {dict(votes_of_page(row['page']))} | {' '.join(words)}")
+
+
+def print_speed(run: str, copies: int) -> None:
+    """Megabytes of text by CPU second, and memory."""
+    targets = tuple(Target(by=name, uniform=True) for name in ("language", "region", "topic", "gender", "register"))
+    plan = Plan(GapTargets(targets=targets), tuple((target, None, 100) for target in targets))
+    files = find_files([run])
+    survey_files(plan, files[:1])  # compiles
+    began = time.process_time()
+    counted = survey_files(plan, files * copies)
+    seconds = time.process_time() - began
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    size = int(counted.amounts[2]) / 1e6
+    print(f"{size:.0f} MB of text, {size / seconds:.1f} MB a CPU second, {memory:.0f} MiB at most")
+
+
 def main() -> None:
     """Print the sample."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -54,7 +95,16 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=100)
     parser.add_argument("--half", choices=("even", "odd"), default="odd")
     parser.add_argument("--characters", type=int, default=90)
+    parser.add_argument("--regions", action="store_true")
+    parser.add_argument("--speed", action="store_true")
+    parser.add_argument("--copies", type=int, default=1)
     options = parser.parse_args()
+    if options.regions:
+        print_regions(options.run, options.sample)
+        return
+    if options.speed:
+        print_speed(options.run, options.copies)
+        return
     if options.run.endswith(".tsv.xz"):
         print_articles(options.run, options.language, options.characters)
         return
