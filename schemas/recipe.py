@@ -157,7 +157,7 @@ class MixOutput(Model):
 class MixRecipe(Model):
     """Everything that decides the bytes of a mix."""
 
-    sources: tuple[Source, ...] = Field(min_length=1, description="what the mix is made of")
+    sources: tuple[Source, ...] = Field(description="what the mix is made of")
     budget: int | None = Field(None, gt=0, description="tokens of the mix; null: as many as the constraints allow")
     tokens: Tokens = Tokens()
     floors: tuple[Floor, ...] = Field((Floor(fresh_human=0.3),), description="smallest shares of fresh human text")

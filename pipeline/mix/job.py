@@ -31,9 +31,10 @@ from pipeline.mix.formats import check_format
 from pipeline.mix.freshness import verdicts_path
 from pipeline.mix.inspect import Inspected, combine, human_groups, inspect_file
 from pipeline.mix.ledger import write_ledger_file
-from pipeline.mix.plan import Plan, copies_of, describe_plan, plan_mix
+from pipeline.mix.plan import copies_of, describe_plan, plan_mix
 from pipeline.mix.prepare import Prepared, prepare, run_folders, tables_of
 from pipeline.mix.report import write_report
+from pipeline.mix.stock import check_hosts
 from pipeline.mix.write import WrittenMix, check_written, write_mix
 from pipeline.progress import Reporter
 from pipeline.read.sources import list_sources
@@ -109,6 +110,7 @@ def _make(
     reporter.say("Surveying the sources …")
     prepared = prepare(recipe, folder.work, root / SYNTHETIC, workers, beam_options, reporter)
     plan = plan_mix(prepared.stocks, recipe)
+    check_hosts(prepared.folder, prepared.files, plan, recipe)
     planned = time.monotonic()
     reporter.say(f"Writing {plan.tokens:,} {plan.unit} of {plan.documents:,} documents …")
     files = mix_files(prepared)

@@ -2,8 +2,10 @@
 
 Up to EXACT documents a stock has an entry for each. Above, documents of a cell share entries: bins of the chance that a
 document of weight 1 comes no later, 1 - exp(-key / 2^32), so that bins hold about as many documents each, and their
-edges depend on the number of documents and not on the files that they lie in. An entry's key is the largest in its bin.
-Hosts that a cap may bind keep entries of their own; the others are host 0.
+edges depend on the number of documents and not on the files that they lie in. The entries of a bin have the largest key
+in it, whatever their host: a threshold takes all of a bin or nothing, as every worker does that compares keys with it.
+The LARGE_HOSTS hosts with most text keep entries of their own; the others are host 0. Neither depends on the budget,
+or budgets would not nest. `check_hosts` counts all hosts once the plan is made.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ import pyarrow.compute as pc
 from pipeline.keys import read_arrow
 from pipeline.mix.candidates import REAL, Cell, InputFile, candidates_path
 from pipeline.mix.human_share import Bound
-from pipeline.mix.plan_model import Stock
+from pipeline.mix.plan import Plan, Stock, copies_of
+from schemas.config import ConfigError
 from schemas.recipe import MixRecipe
 
 U64 = npt.NDArray[np.uint64]
@@ -27,7 +30,7 @@ I64 = npt.NDArray[np.int64]
 
 EXACT = 2_000_000  # documents in all
 FEWEST_BINS = 256  # of a cell
-FEWEST_OF_HOST = 16
+LARGE_HOSTS = 256  # a cap of 1 % binds at most 100 at a time
 _CELL = ("origin", "fresh", "language", "page_type", "group")
 PENDING = 32  # tables that wait before they are put together
 
@@ -48,7 +51,7 @@ def gather_stocks(
         if len(hosts) == PENDING:
             hosts = [_sum_by(*map(np.concatenate, zip(*hosts, strict=True)))]
     total = sum(sizes.values())
-    large = _large_hosts(hosts, recipe)
+    large = _large_hosts(hosts)
     entries: dict[Cell, list[Entries]] = {}
     for cell, rows in _parts(folder, files):
         keys, host, tokens = _columns(rows, "key", "host", "tokens")
@@ -57,10 +60,10 @@ def gather_stocks(
         mine = entries.setdefault(cell, [])
         mine.append((keys, tokens.astype(np.int64), np.ones(len(keys), np.int64), host))
         if total > exact and len(mine) == PENDING:
-            entries[cell] = [merge_bins(mine, bins_of(sizes[cell], total, exact), len(large))]
+            entries[cell] = [merge_bins(mine, bins_of(sizes[cell], total, exact, len(large)))]
     if total > exact:
         entries = {
-            cell: [merge_bins(mine, bins_of(sizes[cell], total, exact), len(large))] for cell, mine in entries.items()
+            cell: [merge_bins(mine, bins_of(sizes[cell], total, exact, len(large)))] for cell, mine in entries.items()
         }
     known = {(b.source, b.language, b.fresh, b.group, b.page_type): b for b in bounds}
     stocks = []
@@ -105,19 +108,19 @@ def _sum_by(hosts: U64, tokens: U64) -> tuple[U64, U64]:
     return names, sums
 
 
-def _large_hosts(parts: Sequence[tuple[U64, U64]], recipe: MixRecipe) -> U64:
-    """Hosts whose text, as often as it may be repeated, is half of the cap or more: they alone can exceed it."""
-    if not parts or recipe.caps.host is None:
+def _large_hosts(parts: Sequence[tuple[U64, U64]]) -> U64:
+    """The hosts with most text."""
+    if not parts:
         return np.zeros(0, np.uint64)
     names, sums = _sum_by(*map(np.concatenate, zip(*parts, strict=True)))
-    whole = int(sums.sum())
-    limit = recipe.caps.host * min(recipe.budget or whole, whole) / 2
-    return np.asarray(names[(sums * np.uint64(recipe.repeats) >= limit) & (names != 0)], np.uint64)
+    names, sums = names[names != 0], sums[names != 0]
+    largest: U64 = names[np.lexsort((names, -sums.astype(np.int64)))[:LARGE_HOSTS]]
+    return largest
 
 
-def bins_of(documents: int, total: int, exact: int) -> int:
-    """Bins of a cell, by its part of all documents."""
-    return max(FEWEST_BINS, exact * documents // total)
+def bins_of(documents: int, total: int, exact: int, large: int) -> int:
+    """Bins of a cell, by its part of all documents; fewer where each may have an entry for every large host."""
+    return max(FEWEST_BINS, exact * documents // total // (1 + large))
 
 
 def bin_of(keys: U64, bins: int) -> I64:
@@ -126,19 +129,43 @@ def bin_of(keys: U64, bins: int) -> I64:
     return np.minimum((shares * bins).astype(np.int64), bins - 1)
 
 
-def merge_bins(entries: Sequence[Entries], bins: int, large: int) -> Entries:
-    """Entries of a cell with those of one bin and host put together.
-
-    Bins of `large` hosts are wider, so that all of these have as many entries as the others.
-    """
+def merge_bins(entries: Sequence[Entries], bins: int) -> Entries:
+    """Entries of a cell with those of one bin and host put together, by bin and host."""
     keys, tokens, documents, hosts = (np.concatenate(column) for column in zip(*entries, strict=True))
-    at = np.where(hosts == 0, bin_of(keys, bins), bin_of(keys, max(FEWEST_OF_HOST, bins // max(1, large))))
+    # A bin keeps its largest key, so that entries that were put together before fall into the same bin again.
+    at = bin_of(keys, bins)
     order = np.lexsort((hosts, at))
-    at, hosts = at[order], hosts[order]
+    at, hosts, keys = at[order], hosts[order], keys[order]
+    ends = np.flatnonzero(np.append(np.diff(at) != 0, True))
     starts = np.flatnonzero(np.append(True, (np.diff(at) != 0) | (hosts[1:] != hosts[:-1])))
+    largest = np.maximum.reduceat(keys, np.append(0, ends[:-1] + 1))
     return (
-        np.maximum.reduceat(keys[order], starts),
+        largest[np.searchsorted(ends, starts)],
         np.add.reduceat(tokens[order], starts),
         np.add.reduceat(documents[order], starts),
         hosts[starts],
     )
+
+
+def check_hosts(folder: str | Path, files: Sequence[InputFile], plan: Plan, recipe: MixRecipe) -> None:
+    """Raise ConfigError where a host that had no entries of its own has more of the mix than the cap allows."""
+    cap = recipe.caps.host
+    if cap is None:
+        return
+    found: list[tuple[U64, U64]] = []
+    for file in files:
+        table = read_arrow(candidates_path(folder, file.number))
+        table = table.filter(pc.equal(table.column("origin"), REAL))
+        copies = copies_of(table, file.source, plan).astype(np.uint64)
+        hosts, tokens = _columns(table, "host", "tokens")
+        found.append(_sum_by(hosts[copies > 0], (tokens * copies)[copies > 0]))
+        if len(found) == PENDING:
+            found = [_sum_by(*map(np.concatenate, zip(*found, strict=True)))]
+    names, sums = _sum_by(*map(np.concatenate, zip(*found, strict=True)))
+    most = int(sums[names != 0].max(initial=0))
+    if most > cap * plan.tokens:
+        raise ConfigError(
+            f"caps.host: a host would have {most:,} of {plan.tokens:,} {plan.unit}, which is over {cap:g}; it is not "
+            f"among the {LARGE_HOSTS} hosts with most text, which alone are bounded where there are over {EXACT:,} "
+            "documents: raise the budget or the cap"
+        )

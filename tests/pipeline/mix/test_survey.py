@@ -31,8 +31,9 @@ from pipeline.keys import read_arrow
 from pipeline.mix.candidates import CANDIDATES, Cell, InputFile, candidates_path
 from pipeline.mix.human_share import Bound
 from pipeline.mix.inputs import plan_inputs
+from pipeline.mix.plan import copies_of, plan_mix
 from pipeline.mix.race import race_keys, uniform_of
-from pipeline.mix.stock import gather_stocks
+from pipeline.mix.stock import check_hosts, gather_stocks
 from pipeline.mix.survey import SurveyFiles, SurveyPlan, plan_survey, survey_file
 from pipeline.runs import JOURNAL, RunError
 from schemas.config import ConfigError
@@ -321,6 +322,7 @@ def stocks_of(folder: Path, recipe: MixRecipe, files: int, exact: int) -> Any:
 @pytest.mark.parametrize("host", [None, 0.2])
 def test_stocks_do_not_depend_on_the_files(tmp_path: Path, host: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stock, "PENDING", 3)
+    monkeypatch.setattr(stock, "LARGE_HOSTS", 1)
     recipe = recipe_of(source(), caps={"host": host})
     for exact in (10_000, 300):
         one = stocks_of(tmp_path / f"one{exact}", recipe, 1, exact)
@@ -342,6 +344,13 @@ def test_stocks_do_not_depend_on_the_files(tmp_path: Path, host: float | None, m
             large = {0} if host is None else {0, survey.hash_host("h0.example")}
             if host is not None:
                 assert {int(name) for each in one for name in each.hosts} == large
+        if exact == 300:  # a plan of bins takes what it has counted, whoever compares keys with its thresholds
+            plan = plan_mix(one, recipe.model_copy(update={"budget": 900}))
+            rows = read_arrow(candidates_path(tmp_path / f"one{exact}", 0))
+            copies = copies_of(rows, "run", plan)
+            assert int(copies @ np.asarray(rows.column("tokens"))) == plan.tokens > 0
+            assert int((copies > 0).sum()) == plan.documents
+            check_hosts(tmp_path / f"one{exact}", [InputFile(0, "run", "")], plan, recipe)
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
