@@ -122,17 +122,17 @@ def shard_numbers(keys: npt.NDArray[np.uint64], count: int) -> npt.NDArray[np.in
 
 @dataclass(frozen=True, slots=True)
 class WrittenCounts:
-    """What was written of a cell: documents, copies of them, tokens of all copies, tokens of fresh first copies."""
+    """What was written of a cell: documents, rows (all copies), tokens of all copies, tokens of fresh first copies."""
 
     documents: int = 0
-    copies: int = 0
+    rows: int = 0
     tokens: int = 0
     fresh_tokens: int = 0
 
     def __add__(self, other: WrittenCounts) -> WrittenCounts:
         return WrittenCounts(
             self.documents + other.documents,
-            self.copies + other.copies,
+            self.rows + other.rows,
             self.tokens + other.tokens,
             self.fresh_tokens + other.fresh_tokens,
         )

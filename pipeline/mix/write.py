@@ -14,7 +14,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -27,7 +26,6 @@ from pipeline.mix.formats import check_format, file_name
 from pipeline.mix.ledger import index_files, write_ledger_part
 from pipeline.mix.rows import WrittenCounts, add_counts
 from pipeline.mix.shards import WrittenShard, write_shard
-from pipeline.runs import RunError
 from pipeline.write import Piece, file_path
 from schemas.manifest import FileEntry
 
@@ -134,23 +132,6 @@ class WrittenMix:
     entries: tuple[FileEntry, ...]
     train: dict[Cell, WrittenCounts] = field(default_factory=dict)
     validation: dict[Cell, WrittenCounts] = field(default_factory=dict)
-
-
-def check_written(planned: Mapping[Cell, Any], written: Mapping[Cell, WrittenCounts]) -> None:
-    """Raise RunError unless exactly what was planned was written, cell by cell.
-
-    `planned` are counts with the attributes of WrittenCounts, such as `Plan.counts`.
-    """
-    names = ("documents", "copies", "tokens", "fresh_tokens")
-    for cell in sorted({*planned, *written}):
-        found = written.get(cell, WrittenCounts())
-        for name in names:
-            wanted = getattr(planned[cell], name) if cell in planned else 0
-            if getattr(found, name) != wanted:
-                raise RunError(
-                    f"{cell}: {wanted} {name} were planned and {getattr(found, name)} written; "
-                    "the sources have changed since the plan: mix again"
-                )
 
 
 def write_mix(files: Sequence[MixFile], plan: ChoosePlan, workers: int, beam_options: Sequence[str] = ()) -> WrittenMix:

@@ -61,7 +61,8 @@ def test_later_runs_read_the_ledger_as_the_index_of_a_run(tmp_path: Path) -> Non
     assert entry == write_ledger_file(plan.root, entries, "recipe", "inputs", folders[::-1])
     assert entry.sha256 != write_ledger_file(plan.root, entries, "another", "inputs", folders).sha256
     entry = write_ledger_file(plan.root, entries, "recipe", "inputs", folders)
-    write_json(Path(plan.root) / "mix.json", {"files": [asdict(one) for one in (*entries, entry)]})
+    manifest = {"recipe": {}, "sources": [], "execution": {}, "files": [asdict(one) for one in (*entries, entry)]}
+    write_json(Path(plan.root) / "mix.json", manifest)
     index = read_index(plan.root)
     assert (index.documents, index.seen) == (sum(one.rows for one in entries), ("aaaa", "bbbb"))
     check_compatible([index], {"shape": "14x8"})
