@@ -83,10 +83,10 @@ class Options:
 
 @dataclass(slots=True)
 class Mined:
-    """What a file gave: its parts, counts of attested words as (hashes, counts), and totals by language."""
+    """What a file gave: its parts, counts of attested words (slots of the sketch, counts), and totals by language."""
 
     parts: list[str]
-    hashes: npt.NDArray[np.uint64]
+    slots: npt.NDArray[np.int64]
     counts: npt.NDArray[np.uint32]
     documents: Counter[str]
     characters: Counter[str]
@@ -198,8 +198,8 @@ def _plain(value: Any) -> str:
 def mine_file(number: int, path: str, options: Options, folder: str) -> Mined:
     """Mine a file; its triplets stay in parts under `folder`, each in the order of their keys."""
     held: list[dict[str, Any]] = []
-    counts: Counter[int] = Counter()
-    mined = Mined([], np.zeros(0, np.uint64), np.zeros(0, np.uint32), Counter(), Counter(), Counter())
+    counts = np.zeros(SKETCH, np.uint32)
+    mined = Mined([], np.zeros(0, np.int64), np.zeros(0, np.uint32), Counter(), Counter(), Counter())
 
     def put() -> None:
         held.sort(key=lambda row: (row["key"], row["id"]))
@@ -221,12 +221,12 @@ def mine_file(number: int, path: str, options: Options, folder: str) -> Mined:
             put()
     if held:
         put()
-    mined.hashes = np.array(sorted(counts), np.uint64)
-    mined.counts = np.array([counts[key] for key in sorted(counts)], np.uint32)
+    mined.slots = np.flatnonzero(counts)
+    mined.counts = counts[mined.slots]
     return mined
 
 
-def _count(text: str, language: Language, counts: Counter[int]) -> None:
+def _count(text: str, language: Language, counts: npt.NDArray[np.uint32]) -> None:
     assert language.counted is not None
     code = language.data.language
     for found in language.counted.finditer(text):

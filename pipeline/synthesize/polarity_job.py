@@ -134,17 +134,16 @@ def synthesize_polarity(
     target = Path(output)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="headwater-", dir=target.parent) as folder:
-        results: dict[int, Mined] = {}
-        for number, mined in _run(files, options, folder, workers):
-            results[number] = mined
-            say(f"{files[number]}: {sum(mined.documents.values())} documents, {sum(mined.found.values())} candidates")
         attested = np.zeros(SKETCH, np.uint32)
         totals: tuple[Counter[str], Counter[str], Counter[str]] = (Counter(), Counter(), Counter())
-        for mined in results.values():
-            attested[mined.hashes] += mined.counts
+        parts: list[str] = []
+        for number, mined in _run(files, options, folder, workers):
+            attested[mined.slots] += mined.counts
+            parts += mined.parts
             for total, part in zip(totals, (mined.documents, mined.characters, mined.found), strict=True):
                 total.update(part)
-        parts = [part for number in sorted(results) for part in results[number].parts]
+            say(f"{files[number]}: {sum(mined.documents.values())} documents, {sum(mined.found.values())} candidates")
+        parts.sort()
         written: Counter[tuple[str, str]] = Counter()
         rows = _finished(choose(parts, attested, limit, caps or Caps(), minimum), options.seed)
         _write(target, rows, written)
