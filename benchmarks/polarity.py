@@ -22,7 +22,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipeline.synthesize.polarity_files import Caps, Options, list_inputs, read_rows, synthesize_polarity
+from pipeline.synthesize.polarity_files import Options, list_inputs, read_rows
+from pipeline.synthesize.polarity_job import Caps, synthesize_polarity
 from pipeline.synthesize.polarity_language import languages
 
 VERDICTS = ("good", "anchor", "positive", "negative")

@@ -119,8 +119,8 @@ def measure(
         page_type = page_types[row] if page_types is not None else None
         known = f"{text}\x00{host}\x00{cluster}\x00{page_type}\x00{count}\x00{times[row]}"
         values = (
-            strata[row], keys[row], hash_of(known), host or (hash_of(cluster) if cluster else keys[row]), host, page_type,
-            count, min(count, DOCUMENT_WORDS), times[row], text,
+            strata[row], keys[row], hash_of(known), host or (hash_of(cluster) if cluster else keys[row]), host,
+            page_type, count, min(count, DOCUMENT_WORDS), times[row], text,
         )  # fmt: skip
         for name, value in zip(SAMPLE.names, values, strict=True):
             found[name].append(value)

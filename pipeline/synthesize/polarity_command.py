@@ -15,9 +15,7 @@ from pipeline.progress import Reporter
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--output", required=True, type=click.Path(dir_okay=False), help="FILE.parquet or FILE.jsonl.")
 @click.option("--languages", metavar="CODE,...", help="ISO 639-3 codes (default: all that have patterns).")
-@click.option(
-    "--limit", type=click.IntRange(1), metavar="N", help="Most triplets of a language; a larger N adds to them."
-)
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Most triplets a language; a larger N adds.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the order.")
 @click.option(
     "--labels",
@@ -56,7 +54,8 @@ def polarity(inputs: tuple[str, ...], output: str, **options: Any) -> None:
     INPUT is a folder of `headwater curate`, or a text table (Parquet, JSONL) with id and text and, where it has them,
     language, url and split. Rows without a language are taken as the one of --languages, where it is one.
     """
-    from pipeline.synthesize.polarity_files import LABELS, Caps, Options, list_inputs, synthesize_polarity
+    from pipeline.synthesize.polarity_files import LABELS, Options, list_inputs
+    from pipeline.synthesize.polarity_job import Caps, synthesize_polarity
     from pipeline.synthesize.polarity_language import languages
 
     if Path(output).suffix not in (".parquet", ".jsonl"):

@@ -1,21 +1,13 @@
-"""Polarity triplets of runs and text tables: files are mined one by one, then one pass chooses what is written.
-
-A part holds what a file gave, in the order of `key`, a hash of seed and content. The parts are merged by key, so that
-the triplets of `--limit N` are the first that the caps admit, and a larger N only adds to them.
-"""
+"""What polarity triplets are mined in: runs and text tables, read in batches. The triplets of a file stay in parts."""
 
 from __future__ import annotations
 
-import heapq
 import json
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -23,23 +15,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xxhash
 
-from pipeline.host import Host, HostTask
-from pipeline.keys import read_arrow, write_arrow
+from pipeline.keys import write_arrow
 from pipeline.read.formats import detect_format
 from pipeline.read.gzip_members import Window
 from pipeline.read.records import ReadLimits
 from pipeline.read.storage import InputError, open_file
 from pipeline.read.tables import json_lines, open_lines
 from pipeline.runs import RunError
-from pipeline.synthesize.polarity import VERSION, Triplet, mine
+from pipeline.synthesize.polarity import Triplet, mine
 from pipeline.synthesize.polarity_language import Language, read_language
 
-GENERATOR = f"headwater-polarity/{VERSION}"
 SKETCH = 1 << 22  # counters of attested words, 16 MB; a collision can only raise a count
 LABELS = ("human", "unknown")  # what people wrote, or may have written; text of a machine is no ground truth
 TABLES = (".parquet", ".jsonl", ".jsonl.gz", ".jsonl.xz", ".jsonl.zst", ".json", ".ndjson")
 TWO_LETTERS = {"en": "eng", "de": "deu", "es": "spa", "fr": "fra"}
-FREE = 20  # triplets of a pattern that its share never stops
 _BATCH_ROWS = 256
 _PART_ROWS = 20_000  # triplets of a file that are held at once
 
@@ -61,10 +50,10 @@ OUTPUT = pa.schema(
         pa.field("negative", pa.string(), False, {"description": "the same words with the polarity turned"}),
         pa.field("language", pa.string(), False, {"description": "ISO 639-3"}),
         pa.field("pattern", pa.string(), False, {"description": "what was matched"}),
-        pa.field("template", pa.string(), False, {"description": "PATTERN/TEMPLATE that made positive and negative"}),
+        pa.field("template", pa.string(), False, {"description": "PATTERN/TEMPLATE of positive and negative"}),
         pa.field("polarity", pa.string(), False, {"description": "of the anchor: negative or affirmative"}),
-        pa.field("parent", pa.string(), False, {"description": "doc_id of the document; id of the row in a text table"}),
-        pa.field("start", pa.int32(), False, {"description": "where the anchor begins in the parent's text, characters"}),
+        pa.field("parent", pa.string(), False, {"description": "doc_id; id of the row in a text table"}),
+        pa.field("start", pa.int32(), False, {"description": "where the anchor begins in the parent's text"}),
         pa.field("end", pa.int32(), False, {"description": "where it ends"}),
         pa.field("url", pa.string(), True, {"description": "address of the parent"}),
         pa.field("attested", pa.int32(), True, {
@@ -83,15 +72,6 @@ OUTPUT = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class Caps:
-    """Largest numbers of triplets of one document and host, and share of one pattern, in a language."""
-
-    document: int = 5
-    host: int = 100
-    pattern: float = 0.5
-
-
-@dataclass(frozen=True, slots=True)
 class Options:
     """What a child needs to know."""
 
@@ -103,10 +83,10 @@ class Options:
 
 @dataclass(slots=True)
 class Mined:
-    """What a file gave: its parts, counts of attested words as (hashes, counts), and totals by language."""
+    """What a file gave: its parts, counts of attested words (slots of the sketch, counts), and totals by language."""
 
     parts: list[str]
-    hashes: npt.NDArray[np.uint64]
+    slots: npt.NDArray[np.int64]
     counts: npt.NDArray[np.uint32]
     documents: Counter[str]
     characters: Counter[str]
@@ -192,7 +172,8 @@ def _columns(path: str, have: set[str] | None, options: Options) -> dict[str, st
     for key in ("id", "text"):
         if names[key] not in have:
             raise InputError(
-                f"{path}: no column {names[key]!r}; columns are {', '.join(sorted(have))}; choose one with --{key}-column"
+                f"{path}: no column {names[key]!r}; columns are {', '.join(sorted(have))}; "
+                f"choose one with --{key}-column"
             )
     return {key: name for key, name in names.items() if name in have}
 
@@ -217,8 +198,8 @@ def _plain(value: Any) -> str:
 def mine_file(number: int, path: str, options: Options, folder: str) -> Mined:
     """Mine a file; its triplets stay in parts under `folder`, each in the order of their keys."""
     held: list[dict[str, Any]] = []
-    counts: Counter[int] = Counter()
-    mined = Mined([], np.zeros(0, np.uint64), np.zeros(0, np.uint32), Counter(), Counter(), Counter())
+    counts = np.zeros(SKETCH, np.uint32)
+    mined = Mined([], np.zeros(0, np.int64), np.zeros(0, np.uint32), Counter(), Counter(), Counter())
 
     def put() -> None:
         held.sort(key=lambda row: (row["key"], row["id"]))
@@ -240,12 +221,12 @@ def mine_file(number: int, path: str, options: Options, folder: str) -> Mined:
             put()
     if held:
         put()
-    mined.hashes = np.array(sorted(counts), np.uint64)
-    mined.counts = np.array([counts[key] for key in sorted(counts)], np.uint32)
+    mined.slots = np.flatnonzero(counts)
+    mined.counts = counts[mined.slots]
     return mined
 
 
-def _count(text: str, language: Language, counts: Counter[int]) -> None:
+def _count(text: str, language: Language, counts: npt.NDArray[np.uint32]) -> None:
     assert language.counted is not None
     code = language.data.language
     for found in language.counted.finditer(text):
@@ -280,147 +261,3 @@ def _candidate(triplet: Triplet, row: Mapping[str, Any], seed: int) -> dict[str,
         "confidence": triplet.confidence,
         "split": row.get("split") or "train",
     }
-
-
-def choose(
-    parts: Sequence[str], attested: npt.NDArray[np.uint32], limit: int | None, caps: Caps, minimum: float
-) -> Iterator[dict[str, Any]]:
-    """Triplets in the order of their keys, those that are attested often enough and that the caps admit.
-
-    Every decision depends on what came before alone, so that a larger `limit` keeps what a smaller one gave.
-    """
-    streams = [_rows(part) for part in parts]
-    seen: set[int] = set()
-    kept: Counter[str] = Counter()
-    documents: Counter[tuple[str, str]] = Counter()
-    hosts: Counter[tuple[str, str]] = Counter()
-    patterns: Counter[tuple[str, str]] = Counter()
-    for row in heapq.merge(*streams, key=lambda row: (row["key"], row["id"], row["parent"], row["start"])):
-        code = row["language"]
-        times = int(attested[row["flip"]]) if row["flips"] else None
-        if times is not None and times < row["needed"]:
-            continue
-        confidence = row["confidence"] if not times else 1 - (1 - row["confidence"]) / 2
-        anchor = xxhash.xxh3_64_intdigest(f"{code} {row['anchor'].lower().rstrip('.!')}".encode())
-        if confidence < minimum or anchor in seen or (limit is not None and kept[code] >= limit):
-            continue
-        document, pattern = (code, row["parent"]), (code, row["pattern"])
-        host = (code, urlsplit(row["url"]).hostname or "" if row["url"] else "")
-        share = max(FREE, caps.pattern * (kept[code] + 1))
-        if documents[document] >= caps.document or (host[1] and hosts[host] >= caps.host) or patterns[pattern] >= share:
-            continue
-        seen.add(anchor)
-        kept[code] += 1
-        documents[document] += 1
-        hosts[host] += 1
-        patterns[pattern] += 1
-        yield {**row, "attested": times, "confidence": confidence}
-
-
-def _rows(part: str) -> Iterator[dict[str, Any]]:
-    table = read_arrow(Path(part))
-    for batch in table.to_batches(max_chunksize=256):
-        yield from batch.to_pylist()
-
-
-def _finished(rows: Iterable[dict[str, Any]], seed: int) -> Iterator[dict[str, Any]]:
-    versions: dict[str, int] = {}
-    for row in rows:
-        code = row["language"]
-        if code not in versions:
-            versions[code] = read_language(code).data.version
-        row |= {
-            "generator": GENERATOR,
-            "prompt": f"{code}/{versions[code]}/{row['template']}",
-            "seed": str(seed),
-            "parents": [row["parent"]],
-            "depth": 1,
-            "grounded": True,
-        }
-        yield {name: row[name] for name in OUTPUT.names}
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Counts by language: documents, characters, triplets found and written; written by (language, pattern)."""
-
-    documents: dict[str, int]
-    characters: dict[str, int]
-    found: dict[str, int]
-    written: dict[str, int]
-    patterns: dict[tuple[str, str], int]
-
-
-def synthesize_polarity(
-    files: Sequence[str],
-    output: str,
-    options: Options,
-    *,
-    limit: int | None = None,
-    caps: Caps | None = None,
-    minimum: float = 0.0,
-    workers: int = 1,
-    say: Callable[[str], None] = lambda message: None,
-) -> Result:
-    """Mine files and write their triplets, Parquet or JSONL by the suffix of `output`.
-
-    Raises:
-        InputError: a file that cannot be read, or lacks its columns.
-        ConfigError: a language without patterns.
-    """
-    for code in options.languages:
-        read_language(code)
-    target = Path(output)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="headwater-", dir=target.parent) as folder:
-        results: dict[int, Mined] = {}
-        for number, mined in _run(files, options, folder, workers):
-            results[number] = mined
-            say(f"{files[number]}: {sum(mined.documents.values())} documents, {sum(mined.found.values())} candidates")
-        attested = np.zeros(SKETCH, np.uint32)
-        totals: tuple[Counter[str], Counter[str], Counter[str]] = (Counter(), Counter(), Counter())
-        for mined in results.values():
-            attested[mined.hashes] += mined.counts
-            for total, part in zip(totals, (mined.documents, mined.characters, mined.found), strict=True):
-                total.update(part)
-        parts = [part for number in sorted(results) for part in results[number].parts]
-        written: Counter[tuple[str, str]] = Counter()
-        rows = _finished(choose(parts, attested, limit, caps or Caps(), minimum), options.seed)
-        _write(target, rows, written)
-    by_language: Counter[str] = Counter()
-    for (code, _), number in written.items():
-        by_language[code] += number
-    return Result(dict(totals[0]), dict(totals[1]), dict(totals[2]), dict(by_language), dict(written))
-
-
-def _run(files: Sequence[str], options: Options, folder: str, workers: int) -> Iterator[tuple[int, Mined]]:
-    if workers == 1 or len(files) == 1:
-        for number, path in enumerate(files):
-            yield number, mine_file(number, path, options, folder)
-        return
-    host = Host(min(workers, len(files)), preload="pipeline.synthesize.polarity_files")
-    done = False
-    try:
-        tasks = [HostTask(n, mine_file, (n, path, options, folder), name=path) for n, path in enumerate(files)]
-        yield from host.run(tasks)
-        done = True
-    finally:
-        host.close(kill=not done)
-
-
-def _write(target: Path, rows: Iterator[dict[str, Any]], written: Counter[tuple[str, str]]) -> None:
-    temporary = target.with_name(f".{target.name}.writing")
-    try:
-        if target.suffix == ".jsonl":
-            with temporary.open("w", encoding="utf-8") as sink:
-                for row in rows:
-                    written[row["language"], row["pattern"]] += 1
-                    sink.write(json.dumps(row, ensure_ascii=False) + "\n")
-        else:
-            with pq.ParquetWriter(temporary, OUTPUT, compression="zstd") as writer:
-                while held := list(islice(rows, _PART_ROWS)):
-                    written.update((row["language"], row["pattern"]) for row in held)
-                    writer.write_table(pa.Table.from_pylist(held, OUTPUT))
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""`headwater mix` on the bundled sample: constraints in exact counts, the same bytes, supersets, lineage, verification."""
+"""`headwater mix` on the bundled sample: exact constraints, the same bytes, supersets, lineage, verification."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RECIPE: dict[str, Any] = {
     "caps": {"grounded": 0.2, "ungrounded": 0.2},
     "repeats": 2,
 }
-WORDS = "harbour lantern copper winter ledger orchard violin gravel meadow signal".split()
+WORDS = ["harbour", "lantern", "copper", "winter", "ledger", "orchard", "violin", "gravel", "meadow", "signal"]
 
 
 def rows_of(run: Path) -> list[Row]:
@@ -96,7 +96,9 @@ def test_copies_of_parents_are_refused_and_children_stay_on_their_side(world: Pa
         for file in (world / "mix" / "synthetic" / "rewrites" / "dropped").glob("*.parquet")
         for row in pq.read_table(file).to_pylist()
     ]
-    assert {row["record_id"] for row in dropped if row["reason"] == "parent_copy"} >= {f"copy{n}" for n in range(0, 30, 3)}
+    assert {row["record_id"] for row in dropped if row["reason"] == "parent_copy"} >= {
+        f"copy{n}" for n in range(0, 30, 3)
+    }
     for row in rows:
         assert row["generator"] == "toy"
         assert row["depth"] == 1

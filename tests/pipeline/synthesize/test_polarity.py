@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import Any
 
@@ -144,7 +145,7 @@ def test_spans_reproduce_and_do_not_overlap() -> None:
     found = list(mine(text, read_language("eng")))
     assert len(found) == 3
     assert all(text[t.start : t.end] == t.anchor for t in found)
-    assert all(one.end <= two.start for one, two in zip(found, found[1:], strict=False))
+    assert all(one.end <= two.start for one, two in itertools.pairwise(found))
 
 
 def test_offsets_where_small_letters_are_longer() -> None:
@@ -159,9 +160,7 @@ def test_closed_spans_are_not_used() -> None:
     assert [t.anchor for t in found] == ["The lift is not available."]
 
 
-@pytest.mark.parametrize(
-    "text", ["", "\n\n", ".", "厨房很干净。电梯不可用。没有早餐的酒店。", "without", "is not " * 5]
-)
+@pytest.mark.parametrize("text", ["", "\n\n", ".", "厨房很干净。电梯不可用。没有早餐。", "without", "is not " * 5])
 def test_nothing_to_mine(text: str) -> None:
     for code in languages():
         assert triplets(code, text) == []

@@ -1,4 +1,4 @@
-"""The command: inputs, columns, determinism, superset, caps, splits, errors. All sentences are made up for the tests."""
+"""The command: inputs, columns, determinism, superset, caps, splits, errors. Sentences are made up for the tests."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from click.testing import CliRunner, Result
 from pipeline.read.storage import InputError
 from pipeline.runs import RunError
 from pipeline.synthesize.polarity_command import polarity
-from pipeline.synthesize.polarity_files import OUTPUT, Caps, Options, list_inputs, synthesize_polarity
+from pipeline.synthesize.polarity_files import OUTPUT, Options, list_inputs
+from pipeline.synthesize.polarity_job import Caps, synthesize_polarity
 
-COLOURS = "red green blue white black brown grey pink".split()
-THINGS = "kitchen garden bridge window engine ladder".split()
+COLOURS = ["red", "green", "blue", "white", "black", "brown", "grey", "pink"]
+THINGS = ["kitchen", "garden", "bridge", "window", "engine", "ladder"]
 
 
 def run(*arguments: object) -> Result:
@@ -70,11 +71,14 @@ def test_rows_of_a_run(curated: Path, tmp_path: Path) -> None:
     assert run(curated, "--output", output).exit_code == 0
     assert pq.read_schema(output).names == OUTPUT.names
     (row,) = read(output)  # the first sentence touches personal data; other labels and languages are not mined
-    assert row["anchor"] == "The kitchen is clean." and row["negative"] == "The kitchen is not clean."
+    assert row["anchor"] == "The kitchen is clean."
+    assert row["negative"] == "The kitchen is not clean."
     assert (row["split"], row["parent"], row["parents"]) == ("validation", "a" * 32, ["a" * 32])
     assert (row["depth"], row["grounded"], row["seed"]) == (1, True, "0")
-    assert row["generator"].startswith("headwater-polarity/") and row["prompt"] == f"eng/1/{row['template']}"
-    assert len(row["id"]) == 32 and row["attested"] is None
+    assert row["generator"].startswith("headwater-polarity/")
+    assert row["prompt"] == f"eng/1/{row['template']}"
+    assert len(row["id"]) == 32
+    assert row["attested"] is None
 
 
 def test_labels(curated: Path, tmp_path: Path) -> None:
@@ -101,7 +105,9 @@ def test_larger_limit_keeps_what_a_smaller_gave(tmp_path: Path) -> None:
     for limit in (5, 17, 40):
         assert run(path, "--output", tmp_path / "o.parquet", "--limit", limit, "--per-host", 9).exit_code == 0
         found.append([row["id"] for row in read(tmp_path / "o.parquet")])
-    assert len(found[0]) == 5 and found[1][:5] == found[0] and found[2][: len(found[1])] == found[1]
+    assert len(found[0]) == 5
+    assert found[1][:5] == found[0]
+    assert found[2][: len(found[1])] == found[1]
 
 
 def test_caps_and_duplicates(tmp_path: Path) -> None:
@@ -114,7 +120,8 @@ def test_caps_and_duplicates(tmp_path: Path) -> None:
         [str(table(tmp_path / "in.jsonl", rows))], str(tmp_path / "o.parquet"), options, caps=Caps(7, 4, 1.0)
     )
     kept = read(tmp_path / "o.parquet")
-    assert result.found["eng"] == 40 + 48 + 1 and result.written["eng"] == len(kept)
+    assert result.found["eng"] == 40 + 48 + 1
+    assert result.written["eng"] == len(kept)
     assert Counter(row["parent"] for row in kept)["long"] == 7
     hosts = Counter((row["url"] or "").split("/")[2] for row in kept if row["url"])
     assert set(hosts.values()) == {4}
@@ -131,7 +138,8 @@ def test_a_flip_that_is_attested_raises_confidence(tmp_path: Path) -> None:
     assert run(path, "--output", tmp_path / "o.jsonl", "--languages", "eng").exit_code == 0
     kept = [json.loads(line) for line in (tmp_path / "o.jsonl").read_text(encoding="utf-8").splitlines()]
     by_parent = {row["parent"]: row for row in kept}
-    assert by_parent["1"]["attested"] == 1 and by_parent["2"]["attested"] == 0
+    assert by_parent["1"]["attested"] == 1
+    assert by_parent["2"]["attested"] == 0
     assert by_parent["1"]["confidence"] > by_parent["2"]["confidence"]
 
 
@@ -148,7 +156,8 @@ def test_compressed_tables_and_named_columns(tmp_path: Path) -> None:
 def test_nothing_to_write(tmp_path: Path) -> None:
     path = table(tmp_path / "in.jsonl", [{"id": "1", "text": "厨房很干净。", "language": "zho"}])
     assert run(path, "--output", tmp_path / "o.parquet").exit_code == 0
-    assert read(tmp_path / "o.parquet") == [] and pq.read_schema(tmp_path / "o.parquet").names == OUTPUT.names
+    assert read(tmp_path / "o.parquet") == []
+    assert pq.read_schema(tmp_path / "o.parquet").names == OUTPUT.names
     assert run(table(tmp_path / "none.jsonl", []), "--output", tmp_path / "o.jsonl").exit_code == 0
     assert (tmp_path / "o.jsonl").read_bytes() == b""
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith((".", "headwater-"))] == []
