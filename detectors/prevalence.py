@@ -89,8 +89,9 @@ def estimate_share(
     draws: int = DRAWS,
     confidence: float = 0.95,
     seed: int = 0,
+    sizes: npt.ArrayLike | None = None,
 ) -> Share:
-    """Share of the documents that a machine wrote.
+    """Share of the documents that a machine wrote; of their tokens, with `sizes`.
 
     Args:
         z: scores of the corpus, NaN where the model does not apply (left out).
@@ -102,9 +103,12 @@ def estimate_share(
         draws: of the bootstrap.
         confidence: of the interval.
         seed: of the generator; equal input and seed give equal output.
+        sizes: how much each document counts, above 0, e.g. its tokens; equal ones, or None: all alike.
     """
     values = np.asarray(z, dtype=np.float64)
     kept = np.isfinite(values)
+    size = np.ones(len(values)) if sizes is None else np.asarray(sizes, dtype=np.float64)
+    size = size[kept] / size[kept].mean() if kept.any() else size[kept]
     names = np.array([""] * len(values) if hosts is None else [name or "" for name in hosts], dtype=object)[kept]
     values, codes = values[kept], strata.codes[kept]
     units, unit, n_hosts = _units(names)
@@ -117,12 +121,13 @@ def estimate_share(
     kinds, kind_of = _kinds(calibrator, head, fitted, strata)
     place = kind_of[codes]
     covered = place >= 0
-    if covered.mean() < MIN_COVERED:
+    if (covered * size).mean() < MIN_COVERED:
         without = int((~covered).sum())
         reason = f"{without} of {len(values)} documents are of strata with fewer than {MIN_CONTROLS} controls"
         return replace(known, refused=reason)
     g = _score(fitted, kinds, values[covered], place[covered])
-    weights = np.bincount(place[covered], minlength=len(kinds)) / len(g)
+    size = size[covered]
+    weights = np.bincount(place[covered], size, minlength=len(kinds)) / size.sum()
     intercept = float(weights @ np.array([kind.intercept for kind in kinds]))
     spiked = _machine_scores(fitted, kinds, strata, kind_of, machine)
     slope = float(spiked.mean()) - intercept if len(spiked) else fitted.slope
@@ -132,13 +137,13 @@ def estimate_share(
     )
     if slope < MIN_SLOPE:
         return replace(known, refused=f"slope {slope:.2f} is under {MIN_SLOPE}")
-    estimate = (float(g.mean()) - intercept) / slope
+    estimate = (float((g * size).sum() / size.sum()) - intercept) / slope
     drift, error = _drift(calibrator, head, fitted, strata, codes, slope)
     known = replace(known, drift=drift)
     if abs(drift) > 2 * error and abs(drift) > max(estimate, 0.0):
         found = max(estimate, 0.0)
         return replace(known, refused=f"controls of two years differ by {drift:.3f}, the share would be {found:.3f}")
-    drawn = _bootstrap(g, units[covered], kinds, weights, spiked, fitted, draws, seed)
+    drawn = _bootstrap(g, size, units[covered], kinds, weights, spiked, fitted, draws, seed)
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
     return replace(known, estimate=_clip(estimate), low=_clip(low), high=_clip(high))
 
@@ -257,6 +262,7 @@ def _drift(
 
 def _bootstrap(
     g: Float,
+    size: Float,
     units: Int,
     kinds: Sequence[_Kind],
     weights: Float,
@@ -272,13 +278,13 @@ def _bootstrap(
     """
     generator = np.random.default_rng(seed)
     _, units = np.unique(units, return_inverse=True)
-    totals, numbers = np.bincount(units, g), np.bincount(units)
-    size = len(totals)
+    totals, numbers = np.bincount(units, g * size), np.bincount(units, size)
+    drawn = len(totals)
     sources = max(2, int(fitted.figures.get("machine_sources", 2)))
     shares = np.empty(draws)
     for draw in range(draws):
-        times = np.bincount(generator.integers(0, size, size), minlength=size)
-        mean = float(times @ totals) / int(times @ numbers)
+        times = np.bincount(generator.integers(0, drawn, drawn), minlength=drawn)
+        mean = float(times @ totals) / float(times @ numbers)
         a = 0.0
         for kind, weight in zip(kinds, weights, strict=True):
             n = max(2, round(kind.effective))

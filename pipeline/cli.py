@@ -18,15 +18,19 @@ from typing import Any
 
 import click
 
+from pipeline.collapse.command import collapse
 from pipeline.detector_commands import detectors
+from pipeline.diversity.diversity_command import diversity
 from pipeline.extractor_commands import extractor
 from pipeline.minhash_command import minhash
+from pipeline.mix.command import mix
 from pipeline.options import common_options, config_of, controls_option, input_options, seen_option, start_children
 from pipeline.progress import Reporter
 from pipeline.provenance_commands import calibrate, controls, explain, prevalence
 from pipeline.read.storage import InputError
 from pipeline.runs import RunError, headwater_version, verify_run
 from pipeline.seen_commands import seen
+from pipeline.synthesize.command import synthesize
 from pipeline.teacher_commands import teach
 from schemas.config import ConfigError, load_config
 
@@ -164,16 +168,29 @@ def duplicates(inputs: tuple[str, ...], output: str, url: bool, **options: Any) 
 @click.argument("run", type=click.Path())
 @common_options
 def verify(run: str, **options: Any) -> None:
-    """Recount and rehash a finished run; exit code 4 where it is not what run.json says."""
+    """Recount and rehash a finished run, a mix or ingested text; exit code 4 where it is not what its manifest says."""
     reporter = Reporter(options["quiet"], options["json_log"])
     began = time.monotonic()
-    problems = verify_run(run)
+    manifest, problems = _verify(Path(run))
     for problem in problems:
         click.echo(problem)
     if problems:
-        reporter.say(f"{run}: {len(problems)} problems; the files are not those that the run wrote")
+        reporter.say(f"{run}: {len(problems)} problems; the files are not those that were written")
         _exit(EXIT_VERIFY)
-    reporter.say(f"{run}: every file and count is as run.json says ({time.monotonic() - began:.1f} s)")
+    reporter.say(f"{run}: every file and count is as {manifest} says ({time.monotonic() - began:.1f} s)")
+
+
+def _verify(path: Path) -> tuple[str, list[str]]:
+    """Name of the manifest of a folder, and what is wrong."""
+    if (path / "mix.json").is_file():
+        from pipeline.mix.verify import verify_mix
+
+        return "mix.json", verify_mix(path)
+    if (path / "synthetic.json").is_file():
+        from pipeline.synthesize.ingest import verify_ingest
+
+        return "synthetic.json", verify_ingest(path)
+    return "run.json", verify_run(path)
 
 
 @cli.group()
@@ -204,6 +221,8 @@ cli.add_command(controls)
 cli.add_command(explain)
 cli.add_command(seen)
 cli.add_command(minhash)
+for command in (mix, collapse, diversity, synthesize):
+    cli.add_command(command)
 for command in (calibrate, prevalence, teach):
     detectors.add_command(command)
 
@@ -227,7 +246,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point: splits off the options of Beam, and turns expected errors into messages and exit codes."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     beam_options: list[str] = []
-    if arguments[:1] == ["curate"] and "--" in arguments:  # other commands give -- its usual meaning
+    if arguments[:1] in (["curate"], ["mix"]) and "--" in arguments:  # other commands give -- its usual meaning
         at = arguments.index("--")
         arguments, beam_options = arguments[:at], arguments[at + 1 :]
     from pipeline.host import close_shared_host

@@ -16,14 +16,14 @@ INDEX_FILE = "index/index.json"
 # Pages that were taken down, with what recognises them: columns of an index file, and nothing of their text.
 TAKEN_DOWN_FILE = "index/taken-down.parquet"
 TAKEN_DOWN_REASON = "taken_down"  # of these, and of the pages that were dropped as their copies
-# Of folders that hold an index: of a run, and of what `headwater synthesize ingest` kept.
-MANIFESTS = ("run.json", "synthetic.json")
+# Of folders that hold an index: a run, a mix, whose index is the ledger of what it used, and ingested text.
+MANIFESTS = ("run.json", "mix.json", "synthetic.json")
 INDEX_VERSION = 2  # 1, without index.json, kept no sketches
 
 
 @dataclass(frozen=True, slots=True)
 class RunIndex:
-    """The index of a finished run; `run` is its name, 16 hex digits of its configuration, inputs and index."""
+    """The index of a finished run, mix or ingest; `run` is its name, 16 hex digits of configuration, inputs, index."""
 
     path: Path
     run: str
@@ -80,8 +80,9 @@ def read_manifest(root: Path, names: Sequence[str] = ("run.json",)) -> dict[str,
         raise RunError(f"{root} holds no finished run (run.json is missing); give the folder of one, or finish it")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        whole = all(isinstance(manifest[name], kind) for name, kind in (("files", list), ("sources", list)))
-        if whole and isinstance(manifest["config"], dict) and isinstance(manifest["execution"], dict):
+        settings = "recipe" if path.name == "mix.json" else "config"
+        shape = (("files", list), ("sources", list), (settings, dict), ("execution", dict))
+        if all(isinstance(manifest[name], kind) for name, kind in shape):
             return dict(manifest)
     except (OSError, ValueError, KeyError, TypeError):
         pass
@@ -98,7 +99,7 @@ def check_whole(root: Path) -> None:
 
 
 def _damage(root: Path, entry: Mapping[str, Any]) -> str | None:
-    """What is other about a file than run.json says. It is read in full, so that no worker meets damage later."""
+    """What is other about a file than its manifest says. It is read in full: no worker meets damage later."""
     path = root / entry["path"]
     if path.stat().st_size != entry["bytes"]:
         return f"{path} has another size"
@@ -106,7 +107,7 @@ def _damage(root: Path, entry: Mapping[str, Any]) -> str | None:
 
 
 def read_index(folder: str | Path) -> RunIndex:
-    """The index of a finished run.
+    """The index of a finished run, of a mix (its ledger) or of a folder of `headwater synthesize ingest`.
 
     Raises:
         RunError: there is no finished run, or its index is older, damaged or incomplete.
@@ -135,7 +136,7 @@ def read_index(folder: str | Path) -> RunIndex:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{root}: its index is damaged ({error}); `headwater verify {root}` says more") from None
     if damage:
-        raise RunError(f"{damage} than run.json says; `headwater verify {root}` says more")
+        raise RunError(f"{damage} than its manifest says; `headwater verify {root}` says more")
     return index
 
 

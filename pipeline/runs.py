@@ -21,7 +21,7 @@ from schemas.manifest import MANIFEST_VERSION, SourceAccount, sha256_of, write_j
 
 WORK = "_work"
 JOURNAL = ".take-down.json"  # of a run in which a take-down has begun and not ended
-RESULT_FOLDERS = ("data", "dropped", "failures", "index")
+RESULT_FOLDERS = ("data", "dropped", "failures", "index", "weights")  # weights: of a mix
 
 
 class RunError(Exception):
@@ -39,21 +39,25 @@ def inputs_fingerprint(inputs: Sequence[tuple[str, int]]) -> str:
 
 
 class Settings(Protocol):
-    """Everything that decides the bytes of a folder."""
+    """Everything that decides the bytes of a folder: a configuration or a recipe."""
 
     def plain(self) -> dict[str, Any]:
         """JSON-ready values, every default spelled out."""
 
 
 class RunFolder:
-    """`DIR` of a run. `_work/` holds staged shards until run.json is written."""
+    """`DIR` of a run. `_work/` holds staged shards until the manifest is written.
 
-    def __init__(self, path: str | Path) -> None:
+    Its manifest holds the settings under the name `settings`.
+    """
+
+    def __init__(self, path: str | Path, manifest: str = "run.json", settings: str = "config") -> None:
         self.path = Path(path)
         self.work = self.path / WORK
         self.staged = self.work / "staged"
         self.pieces = self.work / "pieces"
-        self.manifest = self.path / "run.json"
+        self.manifest = self.path / manifest
+        self._settings = settings
         self._lock: IO[str] | None = None
 
     def is_finished(self) -> bool:
@@ -136,8 +140,8 @@ class RunFolder:
             manifest = json.loads(self.manifest.read_text(encoding="utf-8"))
             gone = [e["path"] for e in manifest["files"] if _size_of(self.path / e["path"]) != e["bytes"]]
             known = {
-                "config": manifest["config"],
-                "config_fingerprint": manifest["config_fingerprint"],
+                "config": manifest[self._settings],
+                "config_fingerprint": manifest[f"{self._settings}_fingerprint"],
                 "inputs": manifest["inputs_fingerprint"],
                 "headwater": manifest["version"],
             }
@@ -154,7 +158,8 @@ class RunFolder:
         advice = "give another --output, or remove this folder to start again"
         if known["config_fingerprint"] != wanted["config_fingerprint"]:
             keys = ", ".join(_differences(known["config"], wanted["config"]))
-            raise RunError(f"{self.path} holds a run of another configuration (changed: {keys}); {advice}")
+            what = "configuration" if self._settings == "config" else self._settings
+            raise RunError(f"{self.path} was made with another {what} (changed: {keys}); {advice}")
         if known["inputs"] != wanted["inputs"]:
             raise RunError(f"{self.path} holds a run of other input files (names or sizes differ); {advice}")
         changed = [name for name, when in known.get("modified", {}).items() if wanted["modified"].get(name) != when]
@@ -221,11 +226,7 @@ def verify_run(path: str | Path) -> list[str]:
 def check_manifest(root: Path, manifest: dict[str, Any]) -> list[str]:
     """What is wrong about the files and counts of a folder that a manifest of the shape of run.json describes."""
     problems = ["a take-down of documents has begun and not ended"] if (root / JOURNAL).exists() else []
-    named = {entry["path"] for entry in manifest["files"]}
-    for folder in RESULT_FOLDERS:
-        for file in sorted((root / folder).rglob("*")):
-            if file.is_file() and str(file.relative_to(root)) not in named:
-                problems.append(f"{file.relative_to(root)} is not in run.json")
+    problems += check_unlisted(root, manifest)
     counted: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for entry in manifest["files"]:
         problems += _check_file(root, entry, counted)
@@ -241,14 +242,28 @@ def check_manifest(root: Path, manifest: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _check_file(root: Path, entry: dict[str, Any], counted: dict[str, dict[str, Counter[str]]]) -> list[str]:
+def check_unlisted(root: Path, manifest: dict[str, Any], name: str = "run.json") -> list[str]:
+    """Files in the folders of results that the manifest does not list."""
+    named = {entry["path"] for entry in manifest["files"]}
+    files = (file for folder in RESULT_FOLDERS for file in sorted((root / folder).rglob("*")) if file.is_file())
+    found = (str(file.relative_to(root)) for file in files)
+    return [f"{file} is not in {name}" for file in found if file not in named]
+
+
+def check_bytes(root: Path, entry: dict[str, Any], name: str = "run.json") -> list[str]:
+    """What is wrong about the bytes of a file."""
     path = root / entry["path"]
     if not path.is_file():
         return [f"{entry['path']} is missing"]
     if path.stat().st_size != entry["bytes"]:
-        return [f"{entry['path']} has {path.stat().st_size} bytes, run.json says {entry['bytes']}"]
-    if sha256_of(path) != entry["sha256"]:
-        return [f"{entry['path']} has another sha256 than run.json says"]
+        return [f"{entry['path']} has {path.stat().st_size} bytes, {name} says {entry['bytes']}"]
+    return [] if sha256_of(path) == entry["sha256"] else [f"{entry['path']} has another sha256 than {name} says"]
+
+
+def _check_file(root: Path, entry: dict[str, Any], counted: dict[str, dict[str, Counter[str]]]) -> list[str]:
+    path = root / entry["path"]
+    if problems := check_bytes(root, entry):
+        return problems
     if path.suffix != ".parquet":
         return []
     kind = entry["path"].split("/")[0]

@@ -8,7 +8,7 @@ each target file is then gathered from its pieces, sorted, and published under i
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -178,20 +178,29 @@ def write_pieces(
 
     found: list[Piece] = []
     for group, table, names in parts():
-        if not table.num_rows:
-            continue
-        path = Path(pieces) / f"{report.name}.{xxhash.xxh3_64_hexdigest(group.encode())}.arrow"
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        order = np.argsort(np.array(names), kind="stable")
-        ordered = [names[row] for row in order]
-        starts = [row for row in range(len(ordered)) if row == 0 or ordered[row] != ordered[row - 1]]
-        table = table.take(pa.array(order)).combine_chunks()
-        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            for number, (begin, end) in enumerate(zip(starts, [*starts[1:], len(ordered)], strict=True)):
-                batch = table.slice(begin, end - begin).combine_chunks().to_batches()[0]
-                writer.write_batch(batch)
-                found.append(Piece(ordered[begin], str(path), number, end - begin))
-        temporary.replace(path)
+        if table.num_rows:
+            path = Path(pieces) / f"{report.name}.{xxhash.xxh3_64_hexdigest(group.encode())}.arrow"
+            order = np.argsort(np.array(names), kind="stable")
+            ordered = [names[row] for row in order]
+            found += write_batches(path, table.schema, [(table.take(pa.array(order)), ordered)])
+    return found
+
+
+def write_batches(path: Path, schema: pa.Schema, parts: Iterable[tuple[pa.Table, Sequence[str]]]) -> list[Piece]:
+    """Write tables, and the target of each row, to an Arrow file of a batch per table and target.
+
+    Rows of one target follow one another. The file is under its name when it is whole.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    found: list[Piece] = []
+    with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        for table, targets in parts:
+            whole = table.combine_chunks()
+            starts = [row for row in range(len(targets)) if row == 0 or targets[row] != targets[row - 1]]
+            for begin, end in zip(starts, [*starts[1:], len(targets)], strict=True):
+                writer.write_batch(whole.slice(begin, end - begin).combine_chunks().to_batches()[0])
+                found.append(Piece(targets[begin], str(path), len(found), end - begin))
+    temporary.replace(path)
     return found
 
 
@@ -235,25 +244,45 @@ def write_file(root: str, target: str, pieces: Sequence[Piece], schema: pa.Schem
     return write_tables(Path(root), target, schema, (table.take(group).combine_chunks() for group in groups))
 
 
-def write_tables(root: Path, name: str, schema: pa.Schema, tables: Iterator[pa.Table]) -> FileEntry:
-    """Write a file of a run, a row group a table, under its name when it is whole.
+def write_tables(
+    root: Path,
+    name: str,
+    schema: pa.Schema,
+    tables: Iterator[pa.Table],
+    dictionary: Sequence[str] = LOW_CARDINALITY,
+) -> FileEntry:
+    """Write a Parquet file, a row group a table, under its name when it is whole.
+
+    Raises:
+        OSError: what was written cannot be read back in full.
+    """
+    encoded = [column for column in dictionary if column.split(".")[0] in schema.names]
+
+    def write(path: Path) -> int:
+        rows = 0
+        with pq.ParquetWriter(
+            path, schema, compression="zstd", compression_level=3, use_dictionary=encoded, write_page_index=True
+        ) as writer:
+            for table in tables:
+                if table.num_rows:
+                    writer.write_table(table, row_group_size=table.num_rows)
+                    rows += table.num_rows
+        return rows
+
+    return publish(root, name, write, lambda path: int(pq.read_metadata(path).num_rows))
+
+
+def publish(root: Path, name: str, write: Callable[[Path], int], count: Callable[[Path], int]) -> FileEntry:
+    """Publish a file under its name when it is whole: `write` returns its rows, and `count` finds as many.
 
     Raises:
         OSError: what was written cannot be read back in full.
     """
     path = root / name
     temporary = path.with_name(f".{path.name}.{os.getpid()}.writing")
-    dictionary = [column for column in LOW_CARDINALITY if column in schema.names]
-    rows = 0
     try:
-        with pq.ParquetWriter(
-            temporary, schema, compression="zstd", compression_level=3, use_dictionary=dictionary, write_page_index=True
-        ) as writer:
-            for table in tables:
-                if table.num_rows:
-                    writer.write_table(table, row_group_size=table.num_rows)
-                    rows += table.num_rows
-        if pq.read_metadata(temporary).num_rows != rows:
+        rows = write(temporary)
+        if count(temporary) != rows:
             raise OSError(f"{name}: what was written could not be read back; is the disk full?")
         digest, size = sha256_of(temporary), temporary.stat().st_size
         temporary.replace(path)

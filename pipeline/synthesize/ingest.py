@@ -81,8 +81,7 @@ class IngestFolder(RunFolder):
     """`DIR` of ingested text: as the folder of a run, but begun anew where it was interrupted."""
 
     def __init__(self, path: str | Path) -> None:
-        super().__init__(path)
-        self.manifest = self.path / MANIFEST
+        super().__init__(path, MANIFEST)
         self.scratch = self.work / "ingest"
 
     def begin(self) -> None:

@@ -148,3 +148,14 @@ def test_the_bounded_score_spans_zero_to_one_and_rises() -> None:
     assert (g[0], g[-1]) == (0.0, pytest.approx(1.0))
     assert (np.diff(g) >= 0).all()
     assert calibrator_of(None).reference("ai_text", *KEY) is not None
+
+
+def test_equal_sizes_change_nothing_and_others_weigh_the_documents() -> None:
+    rng = np.random.default_rng(5)
+    z, c = corpus_of(rng, 0.3, 600), calibrator(rng)
+    plain = estimate_share(z, strata_of(600), None, c, "ai_text")
+    assert estimate_share(z, strata_of(600), None, c, "ai_text", sizes=np.full(600, 7)) == plain
+    machine = np.arange(600) >= 420
+    larger = estimate_share(z, strata_of(600), None, c, "ai_text", sizes=np.where(machine, 3.0, 1.0))
+    assert larger.low < 540 / 960 < larger.high
+    assert plain.low < 0.3 < plain.high

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,8 +15,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from conftest import SampleRun
 
 from pipeline.index import read_index
+from pipeline.job import open_seen, prepare_annotator
+from pipeline.runs import RunError
+from schemas.config import CurateConfig
 
 HEADWATER = [sys.executable, "-c", "from pipeline.cli import main; main()"]
 OLDEST = "quality: {profile: none}\npolicy:\n  duplicates: {keep: oldest, keep_capture: oldest}\n"
@@ -23,7 +29,8 @@ Row = dict[str, Any]
 
 
 def headwater(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([*HEADWATER, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    one = ["--workers", "1"] if arguments[0] in ("curate", "duplicates") else []  # a second child takes longer to start
+    done = subprocess.run([*HEADWATER, *map(str, arguments), *one], capture_output=True, text=True, timeout=300)
     assert done.returncode == code, f"exit {done.returncode}: {done.stderr[-2000:]}"
     return done
 
@@ -155,31 +162,35 @@ def test_a_third_run_names_the_run_that_published(tmp_path: Path) -> None:
     ],
 )
 def test_an_index_of_other_parameters_is_an_error_that_names_them(
-    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, change: Row, message: str
+    sample_run: SampleRun, change: Row, message: str
 ) -> None:
-    first = tmp_path_factory.getbasetemp() / "run-of-defaults"
-    if not first.exists():
-        headwater("curate", write(tmp_path / "a.jsonl", make_rows(6)), "--output", first)
-    (tmp_path / "other.yaml").write_text(json.dumps({"policy": {"duplicates": change}}))
+    config = CurateConfig.model_validate({"policy": {"duplicates": {**change, "seen": [str(sample_run.path)]}}})
+    with pytest.raises(RunError, match=re.escape(f"its {message} is")):
+        open_seen(config, prepare_annotator(config))
+
+
+def test_an_index_that_does_not_fit_is_refused_before_anything_begins(sample_run: SampleRun, tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").write_text("policy: {duplicates: {seed: 2}}")
     table = write(tmp_path / "b.jsonl", make_rows(6, seed=2))
-    options = ("--seen", first, "--config", tmp_path / "other.yaml")
+    options = ("--seen", sample_run.path, "--config", tmp_path / "other.yaml")
     done = headwater("curate", table, "--output", tmp_path / "out", *options, code=2)
-    assert f"its {message} is" in done.stderr
+    assert "its seed is" in done.stderr
     assert not (tmp_path / "out").exists(), "nothing was begun"
 
 
-def test_runs_that_cannot_be_seen_are_refused(tmp_path: Path) -> None:
-    table = write(tmp_path / "a.jsonl", make_rows(6))
-    for folder, message in ((tmp_path / "nowhere", "no finished run"), (tmp_path, "no finished run")):
-        done = headwater("curate", table, "--output", tmp_path / "out", "--seen", folder, code=2)
-        assert message in done.stderr
-    headwater("curate", table, "--output", tmp_path / "run")
-    done = headwater("curate", table, "--output", tmp_path / "o", *("--seen", tmp_path / "run") * 2, code=2)
-    assert "the same run" in done.stderr
-    part = next((tmp_path / "run" / "index").glob("part-*"))
-    os.truncate(part, 100)
-    done = headwater("curate", table, "--output", tmp_path / "o", "--seen", tmp_path / "run", code=2)
-    assert "another size" in done.stderr
+def test_runs_that_cannot_be_seen_are_refused(sample_run: SampleRun, tmp_path: Path) -> None:
+    def refused(*seen: Path) -> str:
+        config = CurateConfig.model_validate({"policy": {"duplicates": {"seen": [*map(str, seen)]}}})
+        with pytest.raises(RunError) as error:
+            open_seen(config, prepare_annotator(config))
+        return str(error.value)
+
+    assert "no finished run" in refused(tmp_path / "nowhere")
+    assert "no finished run" in refused(tmp_path)
+    assert "the same run" in refused(sample_run.path, sample_run.path)
+    shutil.copytree(sample_run.path, tmp_path / "run")
+    os.truncate(next((tmp_path / "run" / "index").glob("part-*")), 100)
+    assert "another size" in refused(tmp_path / "run")
 
 
 @pytest.mark.parametrize("policy", [OLDEST, "quality: {profile: none}\n"])

@@ -1,0 +1,267 @@
+"""`headwater mix` from a recipe to the last message.
+
+prepare ─ plan_mix ─ write_mix ─ inspect ─ report, card ─ mix.json
+"""
+
+from __future__ import annotations
+
+import platform
+import socket
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from detectors.api import digest_of
+from pipeline.diversity.compare import Metric, compare
+from pipeline.diversity.show import headline
+from pipeline.host import HostTask, shared_host
+from pipeline.index import read_index
+from pipeline.keys import read_arrow
+from pipeline.mix.choose import INDEX, ChoosePlan, MixFile
+from pipeline.mix.formats import check_format
+from pipeline.mix.freshness import verdicts_path
+from pipeline.mix.inspect import Inspected, combine, human_groups, inspect_file
+from pipeline.mix.ledger import write_ledger_file
+from pipeline.mix.plan import Plan, copies_of, describe_plan, plan_mix
+from pipeline.mix.prepare import Prepared, prepare, run_folders, tables_of
+from pipeline.mix.report import write_report
+from pipeline.mix.write import WrittenMix, write_mix
+from pipeline.progress import Reporter
+from pipeline.read.sources import list_sources
+from pipeline.runs import RunError, RunFolder, headwater_version, inputs_fingerprint
+from schemas.manifest import MANIFEST_VERSION, write_json
+from schemas.recipe import MixRecipe, RunSource, SyntheticSource
+
+MANIFEST = "mix.json"
+SYNTHETIC = "synthetic"  # folder of a mix: tables that were ingested for it
+
+
+def mix_inputs(recipe: MixRecipe) -> list[tuple[str, int]]:
+    """Names and sizes of what a recipe reads: runs, mixes and ingested folders by the names of their indexes, tables
+    by their bytes.
+
+    Raises:
+        RunError, InputError: one is not there or damaged.
+    """
+    found: list[tuple[str, int]] = []
+    folders = [*run_folders(recipe), *recipe.freshness.runs, *recipe.freshness.mixes]
+    for source in recipe.sources:
+        if isinstance(source, SyntheticSource):
+            tables, ingested = tables_of(source)
+            folders += ingested
+            found += [(one.path, one.size_bytes) for one in (list_sources(tables) if tables else [])]
+    return [*found, *((f"run:{read_index(folder).run}", 0) for folder in dict.fromkeys(folders))]
+
+
+def print_plan(recipe: MixRecipe, *, workers: int, reporter: Reporter) -> None:
+    """Print the plan of a recipe and write nothing."""
+    with tempfile.TemporaryDirectory(prefix="headwater-mix-") as folder:
+        prepared = prepare(recipe, Path(folder), Path(folder) / SYNTHETIC, workers, [], reporter)
+        for line in describe_plan(plan_mix(prepared.stocks, recipe)):
+            click.echo(line)
+
+
+def mix_job(recipe: MixRecipe, output: Path, *, workers: int, beam_options: Sequence[str], reporter: Reporter) -> int:
+    """Make a mix; returns the exit code."""
+    check_format(recipe.output.format)
+    _check_outside(recipe, output)
+    inputs = mix_inputs(recipe)
+    folder = RunFolder(output, MANIFEST, "recipe")
+    folder.open(recipe, inputs, None)
+    try:
+        if folder.is_finished():
+            reporter.say(f"{output} is finished already: nothing to do. Look at {output}/report/index.html")
+            return 0
+        manifest = _make(recipe, folder, inputs, workers, beam_options, reporter)
+    finally:
+        folder.close()
+    _conclude(output, manifest, reporter)
+    return 0
+
+
+def _check_outside(recipe: MixRecipe, output: Path) -> None:
+    place = output.resolve()
+    for source in recipe.sources:
+        for name in [source.run] if isinstance(source, RunSource) else source.files:
+            if Path(name).resolve().is_relative_to(place):
+                raise RunError(f"{name} is a source and lies in the output folder; give another --output")
+
+
+def _make(
+    recipe: MixRecipe,
+    folder: RunFolder,
+    inputs: Sequence[tuple[str, int]],
+    workers: int,
+    beam_options: Sequence[str],
+    reporter: Reporter,
+) -> dict[str, Any]:
+    began = time.monotonic()
+    root = folder.path
+    reporter.say("Surveying the sources …")
+    prepared = prepare(recipe, folder.work, root / SYNTHETIC, workers, beam_options, reporter)
+    plan = plan_mix(prepared.stocks, recipe)
+    planned = time.monotonic()
+    reporter.say(f"Writing {plan.tokens:,} {plan.unit} of {plan.documents:,} documents …")
+    files = mix_files(prepared)
+    choosing = ChoosePlan(
+        root=str(root),
+        candidates=str(prepared.folder),
+        pieces=str(folder.pieces),
+        select=partial(copies_of, plan=plan),
+        seed=recipe.seed,
+        form=recipe.output.format,
+        shard_bytes=recipe.output.shard_bytes,
+        tokens_are_bytes=recipe.tokens.unit == "bytes",
+        validation=recipe.output.validation,
+        weights_only=recipe.output.weights_only,
+    )
+    written = write_mix(files, choosing, workers, beam_options)
+    check_written(plan, written)
+    groups = human_groups((bound.group, bound.human_low) for bound in prepared.bounds)
+    tasks = [HostTask(file.input.number, inspect_file, (file, choosing, groups)) for file in files]
+    inspected = combine(found for _, found in sorted(shared_host(workers).run(tasks), key=lambda one: one[0]))
+    metrics = compare(inspected.mix, inspected.human)
+    fingerprint, bound_to = digest_of(recipe.plain()), inputs_fingerprint(inputs)
+    folders = [name for names in prepared.folders.values() for name in names]
+    ledger = [entry for entry in written.entries if entry.path.startswith(INDEX)]
+    entries = [*written.entries, write_ledger_file(root, ledger, fingerprint, bound_to, list(dict.fromkeys(folders)))]
+    manifest: dict[str, Any] = {
+        "version": headwater_version(),
+        "manifest_version": MANIFEST_VERSION,
+        "recipe": recipe.plain(),
+        "recipe_fingerprint": fingerprint,
+        "inputs_fingerprint": bound_to,
+        **describe_sources(recipe, prepared),
+        "bounds": [bound.as_dict() for bound in prepared.bounds],
+        "plan": plan.as_dict(),
+        "validation": _validation(written),
+        "lineage": _lineage(inspected),
+        "diversity": {
+            "headline": headline(metrics),
+            "alarms": sum(metric.alarm for metric in metrics),
+            "human_groups": groups,
+            "metrics": [metric.as_dict() for metric in metrics],
+        },
+        "files": sorted(map(asdict, entries), key=lambda entry: str(entry["path"])),
+    }
+    folder.clean([entry.path for entry in entries])
+    _report(root, manifest, metrics)
+    manifest["execution"] = {
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - began, 1),
+        "seconds_planning": round(planned - began, 1),
+        "host": socket.gethostname(),
+        "python": platform.python_version(),
+        "beam": version("apache-beam"),
+        "workers": workers,
+    }
+    write_json(folder.manifest, manifest)
+    folder.remove_work()
+    return manifest
+
+
+def _report(root: Path, manifest: dict[str, Any], metrics: Sequence[Metric]) -> None:
+    written = map(asdict, write_report(root, manifest, metrics))
+    manifest["files"] = sorted([*manifest["files"], *written], key=lambda entry: str(entry["path"]))
+
+
+def mix_files(prepared: Prepared) -> list[MixFile]:
+    """The data files of a mix, with the folder and the run of each."""
+    found = []
+    for file in prepared.files:
+        folder = next(name for name in prepared.folders[file.source] if Path(file.path).is_relative_to(name))
+        is_run = (Path(folder) / "run.json").is_file()
+        found.append(MixFile(file, folder, read_index(folder).run if is_run else None))
+    return found
+
+
+def check_written(plan: Plan, written: WrittenMix) -> None:
+    """Raise RunError where the files hold other counts than were planned."""
+    for cell, planned in plan.counts.items():
+        found = written.train.get(cell)
+        counted = (found.documents, found.rows, found.tokens, found.fresh_tokens) if found else (0, 0, 0, 0)
+        if counted != (planned.documents, planned.copies, planned.tokens, planned.fresh_tokens):
+            raise RunError(f"{cell}: {counted} was written, {planned} was planned; this is a bug, please report it")
+    if extra := set(written.train) - set(plan.counts):
+        raise RunError(f"{min(extra)} was written and not planned; this is a bug, please report it")
+
+
+def describe_sources(recipe: MixRecipe, prepared: Prepared) -> dict[str, Any]:
+    """What became of the documents of each source, and what of them was seen before."""
+    documents: dict[str, Counter[str]] = {source.name: Counter() for source in recipe.sources}
+    tokens: dict[str, Counter[str]] = {source.name: Counter() for source in recipe.sources}
+    for survey in prepared.surveys:
+        documents[survey.source].update(survey.documents)
+        tokens[survey.source].update(survey.tokens)
+    verdicts = Counter[str]()
+    if prepared.freshness is not None:
+        for part in prepared.freshness.parts:
+            verdicts.update(read_arrow(verdicts_path(prepared.folder, part.number)).column("verdict").to_pylist())
+    return {
+        "sources": [
+            {
+                "name": source.name,
+                "kind": source.kind,
+                "folders": [*prepared.folders[source.name]],
+                "documents": documents[source.name].pop("", 0),
+                "tokens": tokens[source.name].pop("", 0),
+                "left_out": dict(sorted(documents[source.name].items())),
+            }
+            for source in recipe.sources
+        ],
+        "freshness": {"compared": prepared.freshness is not None, "verdicts": dict(sorted(verdicts.items()))},
+    }
+
+
+def _validation(written: WrittenMix) -> dict[str, int]:
+    counts = written.validation.values()
+    return {"documents": sum(one.documents for one in counts), "tokens": sum(one.tokens for one in counts)}
+
+
+def _lineage(inspected: Inspected) -> dict[str, Any]:
+    rows = sorted(inspected.generators.items(), key=lambda one: (-one[1], one[0]))
+    return {
+        "synthetic_rows": sum(inspected.generators.values()),
+        "rows_with_parents": inspected.parents,
+        "generators": [
+            {"generator": generator, "prompt": prompt, "depth": depth, "rows": count}
+            for (generator, prompt, depth), count in rows
+        ],
+    }
+
+
+def _conclude(output: Path, manifest: dict[str, Any], reporter: Reporter) -> None:
+    plan = manifest["plan"]
+    multiplier = plan["error_multiplier"]
+    reporter.say(
+        f"{plan['tokens']:,} {plan['unit']} in {plan['copies']:,} rows of {plan['documents']:,} documents "
+        f"({manifest['execution']['seconds']:.1f} s); fresh human text: at least {plan['fresh_human_share']:.1%}"
+        + ("" if multiplier is None else f", error multiplier at most {multiplier:.2f}"),
+        counts={name: plan[name] for name in ("tokens", "copies", "documents")},
+    )
+    binding = [
+        report["name"] + "".join(f" {value}" for value in report["stratum"].values())
+        for report in plan["constraints"]
+        if report["binding"] and report["name"] != "budget"
+    ]
+    if binding:
+        reporter.say(f"Binding: {', '.join(binding[:6])}")
+    reporter.say(manifest["diversity"]["headline"])
+    where = (
+        "weights/                  how often the mix has each document"
+        if manifest["recipe"]["output"]["weights_only"]
+        else "data/                     shards, in random order"
+    )
+    reporter.say(
+        f"Look at:\n  {output}/report/index.html    the report\n  {output}/{where}\n"
+        f"  {output}/mix.json                 recipe, plan, bounds, lineage, digests"
+    )

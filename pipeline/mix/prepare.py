@@ -1,0 +1,133 @@
+"""What a plan needs, from the sources of a recipe: ingested tables, freshness, candidates, bounds, stocks.
+
+tables of synthetic text ─ ingest ─┐
+indexes ─ FindSeen ────────────────┴─ SurveyFiles ─ bounds of the human share ─ stocks
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipeline.job import LOCAL_RUNNER
+from pipeline.mix.candidates import InputFile
+from pipeline.mix.freshness import FindSeen, FreshnessPlan, plan_freshness
+from pipeline.mix.human_share import Bound, estimate_bounds, read_controls
+from pipeline.mix.inputs import plan_inputs
+from pipeline.mix.plan_model import Stock
+from pipeline.mix.stock import gather_stocks
+from pipeline.mix.survey import FileSurvey, SurveyFiles, plan_survey
+from pipeline.packing import spilling
+from pipeline.progress import Reporter
+from pipeline.synthesize.ingest import ingest
+from schemas.recipe import MixRecipe, RunSource, SyntheticSource
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The sources of a recipe, surveyed. `folder` holds the candidates; `folders` are those of the sources by name."""
+
+    folder: Path
+    folders: dict[str, tuple[str, ...]]
+    files: tuple[InputFile, ...]
+    surveys: tuple[FileSurvey, ...]
+    freshness: FreshnessPlan | None
+    bounds: tuple[Bound, ...]
+    stocks: tuple[Stock, ...]
+
+
+def run_folders(recipe: MixRecipe) -> list[str]:
+    """Folders of the real sources, each once, in the recipe's order."""
+    found: dict[Path, str] = {}
+    for source in recipe.sources:
+        if isinstance(source, RunSource):
+            found.setdefault(Path(source.run).resolve(), source.run)
+    return list(found.values())
+
+
+def tables_of(source: SyntheticSource) -> tuple[list[str], list[str]]:
+    """Tables of a source that are to be ingested, and folders that were."""
+    folders = [name for name in source.files if (Path(name) / "synthetic.json").is_file()]
+    return [name for name in source.files if name not in folders], folders
+
+
+def ingest_sources(recipe: MixRecipe, folder: Path, workers: int, reporter: Reporter) -> dict[str, tuple[str, ...]]:
+    """Folders of ingested text by synthetic source; tables are ingested into `folder`/NAME."""
+    found: dict[str, tuple[str, ...]] = {}
+    runs = run_folders(recipe)
+    for source in recipe.sources:
+        if not isinstance(source, SyntheticSource):
+            continue
+        tables, folders = tables_of(source)
+        if tables:
+            output = folder / source.name
+            ingest(tables, source, [*runs, *folders], output, workers, reporter)
+            folders = [*folders, str(output)]
+        found[source.name] = tuple(folders)
+    return found
+
+
+@contextlib.contextmanager
+def running(work: Path, beam_options: Sequence[str]) -> Iterator[tuple[beam.Pipeline, bool]]:
+    """A pipeline that runs at the end of the block, on this machine unless an option names a runner; and whether it
+    spreads over machines."""
+    is_local = not any(option.startswith("--runner") for option in beam_options)
+    options = [f"--runner={LOCAL_RUNNER}", *beam_options] if is_local else list(beam_options)
+    spill = spilling(work / "shuffle") if is_local else contextlib.nullcontext()
+    with spill, beam.Pipeline(options=PipelineOptions(options, save_main_session=False)) as pipeline:
+        yield pipeline, not is_local
+
+
+def prepare(
+    recipe: MixRecipe, work: Path, synthetic: Path, workers: int, beam_options: Sequence[str], reporter: Reporter
+) -> Prepared:
+    """Survey the sources of a recipe; `synthetic` takes what is ingested, `work` all that is not published.
+
+    Raises:
+        ConfigError, RunError, InputError: a source cannot be used; the message says which and why.
+    """
+    controls = read_controls(recipe)
+    folders = ingest_sources(recipe, synthetic, workers, reporter)
+    files = plan_inputs(recipe, folders)
+    folder = work / "candidates"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    freshness = plan_freshness(recipe, folder)
+    if freshness is not None:
+        with running(work, beam_options) as (pipeline, spreads):
+            _ = pipeline | "FindSeen" >> FindSeen(freshness, workers, len(freshness.parts) if spreads else 1)
+    survey = plan_survey(recipe, folder, controls, freshness)
+    accounts = folder / "surveys.json"
+
+    def keep(surveys: list[FileSurvey]) -> None:
+        accounts.write_text(json.dumps([asdict(one) for one in surveys]), encoding="utf-8")
+
+    with running(work, beam_options) as (pipeline, spreads):
+        _ = (
+            pipeline
+            | "Files" >> beam.Create(files)
+            | "SurveyFiles" >> SurveyFiles(survey, workers, len(files) if spreads else 1)
+            | "Surveys" >> beam.Values()
+            | "AllSurveys" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
+            | "KeepSurveys" >> beam.Map(keep)
+        )
+    surveys = [FileSurvey(**one) for one in json.loads(accounts.read_text(encoding="utf-8"))]
+    bounds = estimate_bounds(survey, files, controls)
+    stocks = gather_stocks(folder, files, bounds, recipe)
+    every = {**folders, **{one.name: (one.run,) for one in recipe.sources if isinstance(one, RunSource)}}
+    return Prepared(
+        folder,
+        every,
+        tuple(files),
+        tuple(sorted(surveys, key=lambda one: one.number)),
+        freshness,
+        tuple(bounds),
+        tuple(stocks),
+    )

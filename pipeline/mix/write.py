@@ -1,0 +1,230 @@
+"""`WriteMix`: from candidates and a selection to the files of a mix.
+
+    files ─ measure ─ number of shards ─┐
+      └──────────────────────────────── cut (each file is read once) ─ pieces by target ─ shards, ledger
+                                         └─ manifest of weights
+
+Text never enters a shuffle: it waits in pieces, and only their names travel.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipeline.calls import Call, RunOnHost
+from pipeline.job import LOCAL_RUNNER
+from pipeline.mix.candidates import Cell
+from pipeline.mix.choose import INDEX, VALIDATION, ChoosePlan, Cut, MixFile, cut_file, measure_file, shard_counts
+from pipeline.mix.formats import check_format, file_name
+from pipeline.mix.ledger import index_files, write_ledger_part
+from pipeline.mix.rows import WrittenCounts, add_counts
+from pipeline.mix.shards import WrittenShard, write_shard
+from pipeline.runs import RunError
+from pipeline.write import Piece, file_path
+from schemas.manifest import FileEntry
+
+
+class WriteMix(beam.PTransform):  # type: ignore[misc]
+    """Data files (`MixFile`) to the files of a mix.
+
+    Returns a dictionary: `entries`, a FileEntry of every file that was written, and `counts`, pairs of a split
+    (`train`, `validation`) and the counts by cell of what was written to a file of it.
+    """
+
+    def __init__(self, plan: ChoosePlan, indexes: Mapping[str, Sequence[str]], workers: int, groups: int = 1) -> None:
+        """`indexes`: the index files of each source folder."""
+        super().__init__()
+        self._plan = plan
+        self._indexes = dict(indexes)
+        self._workers = workers
+        self._groups = groups
+
+    def expand(self, files: beam.PCollection) -> dict[str, beam.PCollection]:
+        """Measure, cut, gather."""
+        plan, indexes, workers, groups = self._plan, self._indexes, self._workers, self._groups
+
+        def measure_call(numbered: tuple[int, MixFile]) -> Call:
+            return Call(numbered[0], measure_file, (numbered[1], plan), name=f"measure {numbered[1].input.path}")
+
+        def cut_call(numbered: tuple[int, MixFile], counts: dict[str, int]) -> Call:
+            number, file = numbered
+            return Call(number, cut_file, (file, number, plan, counts), name=f"cut {file.input.path}")
+
+        def always(_: None, counts: dict[str, int]) -> Iterator[tuple[str, list[Piece]]]:
+            for group, count in counts.items():
+                if group == INDEX:
+                    yield from ((file_path(group, number, count), []) for number in range(count))
+                elif not plan.weights_only:
+                    yield from ((file_name(group, number, count, plan.form), []) for number in range(count))
+
+        def by_target(cut: tuple[int, Cut]) -> Iterator[tuple[str, list[Piece]]]:
+            pieces: dict[str, list[Piece]] = defaultdict(list)
+            for piece in cut[1].pieces:
+                pieces[piece.target].append(piece)
+            yield from pieces.items()
+
+        def file_call(target: tuple[str, Iterable[list[Piece]]]) -> Call:
+            name = target[0]
+            pieces = sorted((p for part in target[1] for p in part), key=lambda p: (p.path, p.batch))
+            if name.startswith(INDEX):
+                return Call(name, write_ledger_part, (plan.root, name, pieces, indexes), name=name)
+            return Call(name, write_shard, (plan.root, name, plan.form, pieces), name=name)
+
+        def entry_of(written: FileEntry | WrittenShard) -> FileEntry:
+            return written.entry if isinstance(written, WrittenShard) else written
+
+        def counts_of_cut(cut: Cut) -> Iterator[tuple[str, dict[Cell, WrittenCounts]]]:
+            yield "train", cut.train
+            yield "validation", cut.validation
+
+        def counts_of_shard(written: FileEntry | WrittenShard) -> Iterator[tuple[str, dict[Cell, WrittenCounts]]]:
+            if isinstance(written, WrittenShard):
+                split = "validation" if written.entry.path.startswith(VALIDATION) else "train"
+                yield split, written.counts
+
+        counts = beam.pvalue.AsSingleton(
+            files
+            | "MeasureCalls" >> beam.Map(measure_call)
+            | "Measure" >> RunOnHost(workers, groups)
+            | "Sizes" >> beam.Values()
+            | "SumSizes" >> beam.CombineGlobally(_add_sizes)
+            | "CountShards" >> beam.Map(shard_counts, plan)
+        )
+        cut = files | "CutCalls" >> beam.Map(cut_call, counts) | "Cut" >> RunOnHost(workers, groups)
+        once = files.pipeline | "Once" >> beam.Create([None]) | "Always" >> beam.FlatMap(always, counts)
+        written = (
+            (cut | "ByTarget" >> beam.FlatMap(by_target), once)
+            | "AllPieces" >> beam.Flatten()
+            | "TargetPieces" >> beam.GroupByKey()
+            | "FileCalls" >> beam.Map(file_call)
+            | "WriteFiles" >> RunOnHost(workers, groups)
+            | "Written" >> beam.Values()
+        )
+        cuts = cut | "Cuts" >> beam.Values()
+        entries = (
+            written | "EntriesOfFiles" >> beam.Map(entry_of),
+            cuts | "EntriesOfWeights" >> beam.Map(lambda one: one.entry),
+        ) | "Entries" >> beam.Flatten()
+        if plan.weights_only:
+            of_cells = cuts | "CountsOfWeights" >> beam.FlatMap(counts_of_cut)
+        else:
+            of_cells = written | "CountsOfShards" >> beam.FlatMap(counts_of_shard)
+        return {"entries": entries, "counts": of_cells}
+
+
+def _add_sizes(sizes: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in sizes:
+        total.update(one)
+    return dict(total)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenMix:
+    """The files of a mix, by path, and what they hold of each cell."""
+
+    entries: tuple[FileEntry, ...]
+    train: dict[Cell, WrittenCounts] = field(default_factory=dict)
+    validation: dict[Cell, WrittenCounts] = field(default_factory=dict)
+
+
+def check_written(planned: Mapping[Cell, Any], written: Mapping[Cell, WrittenCounts]) -> None:
+    """Raise RunError unless exactly what was planned was written, cell by cell.
+
+    `planned` are counts with the attributes of WrittenCounts, such as `Plan.counts`.
+    """
+    names = ("documents", "copies", "tokens", "fresh_tokens")
+    for cell in sorted({*planned, *written}):
+        found = written.get(cell, WrittenCounts())
+        for name in names:
+            wanted = getattr(planned[cell], name) if cell in planned else 0
+            if getattr(found, name) != wanted:
+                raise RunError(
+                    f"{cell}: {wanted} {name} were planned and {getattr(found, name)} written; "
+                    "the sources have changed since the plan: mix again"
+                )
+
+
+def write_mix(files: Sequence[MixFile], plan: ChoosePlan, workers: int, beam_options: Sequence[str] = ()) -> WrittenMix:
+    """Run `WriteMix` by itself, on this machine unless `beam_options` name a runner.
+
+    Files that an earlier attempt left in `data`, `weights` and `index` of the mix and that are not of this one are
+    removed in the end.
+
+    Raises:
+        ConfigError: the library of the format is not installed.
+        RunError: a source is not what was surveyed.
+        RuntimeError: the runner ended in another state than DONE.
+    """
+    check_format(plan.form)
+    ordered = sorted(files, key=lambda file: (file.input.source, file.input.path))
+    plan = replace(plan, files=len(ordered))
+    indexes = {file.folder: index_files(file.folder) for file in ordered}
+    for folder in (plan.root, plan.pieces):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    summary = Path(plan.pieces) / "written.json"
+    summary.unlink(missing_ok=True)
+    is_local = not any(option.startswith("--runner") for option in beam_options)
+    options = [f"--runner={LOCAL_RUNNER}", *beam_options] if is_local else list(beam_options)
+    pipeline = beam.Pipeline(options=PipelineOptions(options, save_main_session=False))
+    written = (
+        pipeline
+        | "Files" >> beam.Create(list(enumerate(ordered)))
+        | "WriteMix" >> WriteMix(plan, indexes, workers, 1 if is_local else max(1, len(ordered)))
+    )
+    _ = (
+        pipeline
+        | "Finish" >> beam.Create([str(summary)])
+        | "WriteSummary"
+        >> beam.Map(_write_summary, beam.pvalue.AsList(written["entries"]), beam.pvalue.AsList(written["counts"]))
+    )
+    state = pipeline.run().wait_until_finish()
+    if str(state) not in ("DONE", "None") or not summary.exists():
+        raise RuntimeError(f"the Beam runner ended in state {state}; its log says why")
+    mix = _read_summary(summary)
+    remove_leftovers(plan.root, [entry.path for entry in mix.entries])
+    return mix
+
+
+def _write_summary(path: str, entries: list[FileEntry], counts: list[tuple[str, dict[Cell, WrittenCounts]]]) -> None:
+    """Leave what was written where the driver finds it, whatever the runner."""
+    total: dict[str, dict[Cell, WrittenCounts]] = {"train": {}, "validation": {}}
+    for split, one in counts:
+        total[split] = add_counts(total[split], one)
+    values = {
+        "entries": [asdict(entry) for entry in entries],
+        "counts": {
+            split: [[asdict(cell), asdict(cells[cell])] for cell in sorted(cells)] for split, cells in total.items()
+        },
+    }
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.writing")
+    temporary.write_text(json.dumps(values), encoding="utf-8")
+    temporary.replace(target)
+
+
+def _read_summary(path: Path) -> WrittenMix:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    entries = sorted((FileEntry(**entry) for entry in values["entries"]), key=lambda entry: entry.path)
+    cells = {
+        split: {Cell(**cell): WrittenCounts(**counts) for cell, counts in values["counts"][split]}
+        for split in ("train", "validation")
+    }
+    return WrittenMix(tuple(entries), cells["train"], cells["validation"])
+
+
+def remove_leftovers(root: str | Path, published: Sequence[str]) -> None:
+    """Remove files of earlier attempts from `data`, `weights` and `index` of a mix."""
+    wanted = {Path(root) / name for name in published}
+    for folder in ("data", "weights", "index"):
+        for path in (Path(root) / folder).rglob("*"):
+            if path.is_file() and path not in wanted:
+                path.unlink()
