@@ -140,7 +140,7 @@ def read_json_lines(
 
 
 def json_lines(stream: Stream, limits: ReadLimits) -> Iterator[bytes | tuple[str, str]]:
-    """Lines that are not blank; one that is too long for a text within the limits, and damage, as (code, message)."""
+    """Lines that are not blank; a line too long for a text within the limits, and damage, as (code, message)."""
     limit = _LINE_FACTOR * limits.max_body_bytes + _LINE_REST
     parts: list[bytes] = []
     held, dropping = 0, False

@@ -28,7 +28,7 @@ from pipeline.job import check_inputs_outside, curate_job, index_parameters, pre
 from pipeline.progress import Reporter
 from pipeline.read.records import ReadLimits, Source
 from pipeline.read.sources import list_sources
-from pipeline.read.storage import InputError
+from pipeline.read.storage import InputError, is_remote, local_path
 from pipeline.report.shares import CONTROLS
 from pipeline.report.write import publish_text
 from pipeline.runs import RESULT_FOLDERS, RunError, RunFolder, check_manifest, headwater_version, inputs_fingerprint
@@ -38,7 +38,7 @@ from pipeline.synthesize.ingest_mapped import MappedRows
 from pipeline.synthesize.ingest_rows import Declarations, all_declared, read_requests, read_rows, write_rows
 from pipeline.synthesize.ingest_schema import PARENT_CONTAINMENT
 from pipeline.synthesize.ingest_write import Staged, parquet_files, publish
-from pipeline.synthesize.lineage_parents import ParentFile, Sketcher, parent_names
+from pipeline.synthesize.lineage_parents import ParentFile, Sketcher, holds_documents, parent_names
 from pipeline.write import conform
 from schemas.config import CurateConfig, DuplicatePolicy
 from schemas.failure import FAILURES
@@ -128,7 +128,8 @@ def ingest(
     digest = sha256_of(Path(requests)) if requests else None
     settings = IngestSettings(config, source, digest, tuple(index.run for index in indexes), parent_containment)
     inputs = [(one.path, one.size_bytes) for one in sources]
-    bound = [*inputs, *((f"run:{index.run}", 0) for index in indexes)]
+    # By content too: tables are small beside archives, and one of the same size may be another one.
+    bound = [*inputs, *((f"sha256:{digest}", 0) for digest in _digests(sources)), *_named(indexes)]
     folder = IngestFolder(output)
     folder.open(settings, bound, None)
     try:
@@ -143,6 +144,14 @@ def ingest(
     return manifest
 
 
+def _digests(sources: Sequence[Source]) -> list[str]:
+    return [sha256_of(Path(local_path(one.path))) for one in sources if not is_remote(one.path)]
+
+
+def _named(indexes: Sequence[RunIndex]) -> list[tuple[str, int]]:
+    return [(f"run:{index.run}", 0) for index in indexes]
+
+
 def config_of_runs(indexes: Sequence[RunIndex]) -> CurateConfig:
     """The configuration by which synthetic text is curated: that of the first run, with all runs as seen.
 
@@ -151,12 +160,15 @@ def config_of_runs(indexes: Sequence[RunIndex]) -> CurateConfig:
     Raises:
         RunError: it is none that this release reads.
     """
-    stored = dict(read_manifest(indexes[0].path, MANIFESTS)["config"])
+    run = next((index for index in indexes if holds_documents(index)), None)
+    if run is None:
+        raise RunError(f"{indexes[0].path} is a mix; give the runs that hold the real text with --run")
+    stored = dict(read_manifest(run.path, MANIFESTS)["config"])
     stored.pop("synthetic", None)
     try:
         first = CurateConfig.model_validate(stored)
     except ValueError as error:
-        raise RunError(f"{indexes[0].path}: its configuration cannot be read ({error}); curate it again") from None
+        raise RunError(f"{run.path}: its configuration cannot be read ({error}); curate it again") from None
     kept = ("shape", "scheme", "seed", "shingle", "verify", "similarity", "sketch", "cluster_limit")
     copies = DuplicatePolicy(
         **{name: getattr(first.policy.duplicates, name) for name in kept},

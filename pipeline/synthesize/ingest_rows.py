@@ -251,8 +251,8 @@ def _language(value: Any) -> str | None:
     return code
 
 
-def _scores(page: Page, values: Mapping[str, Any], names: Sequence[str]) -> list[tuple[str, float | None]]:
-    found: list[tuple[str, float | None]] = []
+def _scores(page: Page, values: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     for name in names:
         value = values.get(name)
         try:
@@ -266,7 +266,7 @@ def _scores(page: Page, values: Mapping[str, Any], names: Sequence[str]) -> list
                 f"{page.source_file}: row {page.source_offset}: the score {name!r} is no finite number "
                 f"({type(value).__name__}); scores are numbers or null"
             ) from None
-        found.append((name, number))
+        found.append({"name": name, "value": number})
     return found
 
 

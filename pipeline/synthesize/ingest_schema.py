@@ -17,7 +17,8 @@ def _field(name: str, kind: pa.DataType, description: str) -> pa.Field:
     return pa.field(name, kind, metadata={"description": description})
 
 
-SCORES = pa.map_(pa.string(), pa.float64())
+# A list and no map, which `datasets` cannot load.
+SCORES = pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64())]))
 LINEAGE = [
     _field("generator", pa.string(), "what wrote the text, as declared"),
     _field("prompt", pa.string(), "prompt, or its name, as declared"),

@@ -95,6 +95,11 @@ def _distinct(arrays: Sequence[pa.Array]) -> pa.Array:
     return pc.unique(pa.chunked_array(arrays, pa.string()))
 
 
+def holds_documents(index: RunIndex) -> bool:
+    """Whether an index is that of a run or of ingested text; a mix repeats documents of others, and is none's source."""
+    return not (index.path / "mix.json").is_file()
+
+
 class ParentFile:
     """Pedigree of the names that rows gave, and the sketches of the documents in the same order, in a file."""
 
@@ -109,7 +114,7 @@ class ParentFile:
         """Find the parents in runs and in ROWS, and settle what follows; returns their SKETCHES."""
         with pa.OSFile(str(self._path), "wb") as sink, pa.ipc.new_file(sink, SKETCHES) as writer:
             if len(self._names):
-                for index in indexes:
+                for index in filter(holds_documents, indexes):
                     self._take_run(index, writer)
                 self._take_rows(rows, writer)
         self.pedigree.settle()

@@ -211,7 +211,7 @@ def test_what_is_kept_has_its_lineage(ingested: Ingested) -> None:
     second = rows["second"]
     named = ingested.rows("dropped").get("rephrased") or rows["rephrased"]
     assert (second["parents"], second["depth"], second["split"]) == ([named["doc_id"]], 2, "train")
-    assert second["scores"] == [("helpful", 2.0)]
+    assert second["scores"] == [{"name": "helpful", "value": 2.0}]
     assert (rows["translated"]["split"], rows["translated"]["declared_language"]) == ("validation", "deu")
     assert (rows["free"]["depth"], rows["free"]["grounded"], rows["free"]["generator"]) == (4, False, "other")
     assert rows["free"]["parent_similarity"] is None

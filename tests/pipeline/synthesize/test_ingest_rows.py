@@ -57,7 +57,7 @@ def test_a_row_says_all_of_itself(tmp_path: Path) -> None:
     assert row["reason"] is None
     assert (row["record_id"], row["prompt"], row["seed"], row["depth"]) == ("7", "p1", "42", 2)
     assert (row["parents"], row["grounded"], row["declared_language"]) == (["a", "3"], True, "por")
-    assert row["scores"] == [("helpful", 0.25)]
+    assert row["scores"] == [{"name": "helpful", "value": 0.25}]
 
 
 def test_defaults_stand_where_a_column_is_empty(tmp_path: Path) -> None:
@@ -141,7 +141,8 @@ def test_a_score_that_is_no_number_stops_with_its_row(tmp_path: Path, value: Any
 def test_scores_that_are_null_stay_null(tmp_path: Path) -> None:
     path = tmp_path / "scores.jsonl"
     path.write_bytes(lines({"text": "a", "generator": "g", "s": None}, {"text": "b", "generator": "g", "s": 1}))
-    assert [row["scores"] for row in read(path, declared(scores=("s",)))] == [[("s", None)], [("s", 1.0)]]
+    found = [row["scores"] for row in read(path, declared(scores=("s",)))]
+    assert found == [[{"name": "s", "value": None}], [{"name": "s", "value": 1.0}]]
 
 
 def test_every_codec_and_parquet_give_the_same_rows(tmp_path: Path) -> None:
