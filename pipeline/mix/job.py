@@ -31,11 +31,12 @@ from pipeline.mix.formats import check_format
 from pipeline.mix.freshness import verdicts_path
 from pipeline.mix.inspect import Inspected, combine, human_groups, inspect_file
 from pipeline.mix.ledger import write_ledger_file
-from pipeline.mix.plan import copies_of, describe_plan, plan_mix
+from pipeline.mix.plan import Plan, copies_of, describe_plan, plan_mix
 from pipeline.mix.prepare import Prepared, prepare, run_folders, tables_of
 from pipeline.mix.report import write_report
+from pipeline.mix.rows import WrittenCounts
 from pipeline.mix.stock import check_hosts
-from pipeline.mix.write import WrittenMix, check_written, write_mix
+from pipeline.mix.write import WrittenMix, write_mix
 from pipeline.progress import Reporter
 from pipeline.read.sources import list_sources
 from pipeline.runs import RunError, RunFolder, headwater_version, inputs_fingerprint
@@ -127,7 +128,7 @@ def _make(
         weights_only=recipe.output.weights_only,
     )
     written = write_mix(files, choosing, workers, beam_options)
-    check_written(plan.counts, written.train)
+    check_written(plan, written)
     groups = human_groups((bound.group, bound.human_low) for bound in prepared.bounds)
     tasks = [HostTask(file.input.number, inspect_file, (file, choosing, groups)) for file in files]
     inspected = combine(found for _, found in sorted(shared_host(workers).run(tasks), key=lambda one: one[0]))
@@ -184,6 +185,19 @@ def mix_files(prepared: Prepared) -> list[MixFile]:
         is_run = (Path(folder) / "run.json").is_file()
         found.append(MixFile(file, folder, read_index(folder).run if is_run else None))
     return found
+
+
+def check_written(plan: Plan, written: WrittenMix) -> None:
+    """Raise RunError unless exactly what was planned was written, cell by cell."""
+    for cell in sorted({*plan.counts, *written.train}):
+        planned, found = plan.counts.get(cell), written.train.get(cell, WrittenCounts())
+        wanted = (planned.documents, planned.copies, planned.tokens, planned.fresh_tokens) if planned else (0, 0, 0, 0)
+        counted = (found.documents, found.rows, found.tokens, found.fresh_tokens)
+        if counted != wanted:
+            raise RunError(
+                f"{cell}: {wanted} documents, rows, tokens and fresh tokens were planned, {counted} written; the "
+                "sources have changed since the plan: mix again"
+            )
 
 
 def describe_sources(recipe: MixRecipe, prepared: Prepared) -> dict[str, Any]:

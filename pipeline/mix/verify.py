@@ -94,7 +94,7 @@ def _written(root: Path, names: list[str]) -> Counts:
     for name in names:
         table = pq.read_table(root / name, columns=[*CELL, "copy", "tokens"], partitioning=None)
         for cell, counts in count_cells(table).items():
-            _add(found, tuple(getattr(cell, name) for name in CELL), (counts.documents, counts.copies, counts.tokens))
+            _add(found, tuple(getattr(cell, name) for name in CELL), (counts.documents, counts.rows, counts.tokens))
     return found
 
 
