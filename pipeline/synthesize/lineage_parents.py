@@ -96,7 +96,7 @@ def _distinct(arrays: Sequence[pa.Array]) -> pa.Array:
 
 
 def holds_documents(index: RunIndex) -> bool:
-    """Whether an index is that of a run or of ingested text; a mix repeats documents of others, and is none's source."""
+    """Whether an index is that of a run or of ingested text; a mix only repeats documents of others."""
     return not (index.path / "mix.json").is_file()
 
 

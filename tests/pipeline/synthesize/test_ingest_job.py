@@ -238,7 +238,7 @@ def test_the_same_bytes_whatever_the_workers_and_what_was_left(ingested: Ingeste
 def test_bad_calls_are_told_what_to_do(ingested: Ingested) -> None:
     errors = ingested.errors
     assert "foreign is not empty and not a run of headwater" in errors[0]
-    assert "holds a run of another configuration (changed: synthetic.declarations.depth)" in errors[1]
+    assert "another configuration (changed: synthetic.declarations.depth)" in errors[1]
     assert "holds no finished run" in errors[2]
     assert "give the runs that hold the real text with --run" in errors[3]
     assert "are the same run; name it once" in errors[4]
