@@ -34,6 +34,7 @@ from pipeline.index import TAKEN_DOWN_REASON, RunIndex
 from pipeline.job import SEEN_BYTES, seen_files
 from pipeline.keys import content_key, document_hashes, keys_path, read_arrow, write_arrow
 from pipeline.match import BANDS, OTHER_COPY
+from pipeline.mix.candidates import InputFile
 from pipeline.packing import gather, unpack
 from pipeline.seen import SeenFile
 from pipeline.seen_query import key_config, open_runs
@@ -298,6 +299,22 @@ def read_verdicts(plan: FreshnessPlan, root: str, doc_ids: Sequence[str]) -> dic
         table = table.filter(mine)
         found.update(zip(table.column("doc_id").to_pylist(), table.column("verdict").to_pylist(), strict=True))
     return found
+
+
+def held_out_twins(plan: FreshnessPlan, files: Sequence[InputFile]) -> frozenset[str]:
+    """Documents that left because another run holds a near copy of them for validation or test.
+
+    Their children are held out too: a mix must not train on what was made of its validation text.
+    """
+    tables = [read_arrow(verdicts_path(plan.folder, part.number)) for part in plan.parts]
+    twins = pa.concat_tables([table.filter(pc.equal(table.column("verdict"), TWIN)) for table in tables])
+    wanted, held = pc.unique(twins.column("of_doc")), [pa.array([], pa.string())]
+    for file in files if len(wanted) else ():
+        if Path(file.path).name.startswith(("validation-", "test-")):
+            doc_ids = pq.read_table(file.path, columns=["doc_id"], partitioning=None).column("doc_id")
+            held.append(doc_ids.filter(pc.is_in(doc_ids, wanted)).combine_chunks())
+    known = pa.concat_arrays(held)
+    return frozenset(twins.filter(pc.is_in(twins.column("of_doc"), known)).column("doc_id").to_pylist())
 
 
 def count_verdicts(found: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import apache_beam as beam
@@ -18,7 +18,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.job import LOCAL_RUNNER
 from pipeline.mix.candidates import InputFile
-from pipeline.mix.freshness import FindSeen, FreshnessPlan, plan_freshness
+from pipeline.mix.freshness import FindSeen, FreshnessPlan, held_out_twins, plan_freshness
 from pipeline.mix.human_share import Bound, estimate_bounds, read_controls
 from pipeline.mix.inputs import plan_inputs
 from pipeline.mix.plan_model import Stock
@@ -59,17 +59,24 @@ def tables_of(source: SyntheticSource) -> tuple[list[str], list[str]]:
 
 
 def ingest_sources(recipe: MixRecipe, folder: Path, workers: int, reporter: Reporter) -> dict[str, tuple[str, ...]]:
-    """Folders of ingested text by synthetic source; tables are ingested into `folder`/NAME."""
+    """Folders of ingested text by synthetic source; tables are ingested into `folder`/NAME.
+
+    Tables are compared with the runs and with all text that was ingested before them, whatever its source.
+    """
     found: dict[str, tuple[str, ...]] = {}
-    runs = run_folders(recipe)
+    known = run_folders(recipe)
+    for source in recipe.sources:
+        if isinstance(source, SyntheticSource):
+            known += tables_of(source)[1]
     for source in recipe.sources:
         if not isinstance(source, SyntheticSource):
             continue
         tables, folders = tables_of(source)
         if tables:
             output = folder / source.name
-            ingest(tables, source, [*runs, *folders], output, workers, reporter)
+            ingest(tables, source, list(dict.fromkeys(known)), output, workers, reporter)
             folders = [*folders, str(output)]
+            known.append(str(output))
         found[source.name] = tuple(folders)
     return found
 
@@ -104,6 +111,8 @@ def prepare(
         with running(work, beam_options) as (pipeline, spreads):
             _ = pipeline | "FindSeen" >> FindSeen(freshness, workers, len(freshness.parts) if spreads else 1)
     survey = plan_survey(recipe, folder, controls, freshness)
+    if freshness is not None:
+        survey = replace(survey, held_out=held_out_twins(freshness, files))
     accounts = folder / "surveys.json"
 
     def keep(surveys: list[FileSurvey]) -> None:

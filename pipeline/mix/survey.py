@@ -51,7 +51,7 @@ OTHER_SOURCE = "other_source"  # the recipe lists another source of this run bef
 SPLITS = ("validation", "test")
 _COLUMNS = (
     "doc_id", "url", "fetched_at", "text", "page_type", "language", "words", "ai_text_score", "provenance_label",
-    "p_machine_translated", "split", "mix_weight", "depth", "grounded",
+    "p_machine_translated", "split", "mix_weight", "depth", "grounded", "parents",
 )  # fmt: skip
 
 
@@ -74,12 +74,16 @@ class SourceFacts:
 
 @dataclass(frozen=True, slots=True)
 class SurveyPlan:
-    """A survey: where candidates go, the recipe, the facts by source, and what is not fresh."""
+    """A survey: where candidates go, the recipe, the facts by source, and what is not fresh.
+
+    Children of the documents `held_out` take no part, as if their parents were in a validation split.
+    """
 
     folder: str
     recipe: MixRecipe
     facts: Mapping[str, SourceFacts]
     freshness: FreshnessPlan | None = None
+    held_out: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +194,7 @@ def survey_batch(plan: SurveyPlan, facts: SourceFacts, rows: pa.Table, first_row
         hosts, group, fresh = [None] * n, [""] * n, [False] * n
         grounded = pc.fill_null(_column(rows, "grounded", pa.bool_()), False).to_pylist()
         origin = [GROUNDED if one else UNGROUNDED for one in grounded]
-        reasons = _synthetic_reasons(facts, rows, recipe.depth, language)
+        reasons = _synthetic_reasons(facts, rows, recipe.depth, language, plan.held_out)
     empty = [reason or (None if count else "empty") for reason, count in zip(reasons, tokens.tolist(), strict=True)]
     columns: dict[str, Any] = {
         "row": np.arange(first_row, first_row + n),
@@ -298,13 +302,21 @@ def _not_in(values: pa.Array, wanted: Sequence[str]) -> list[bool]:
     return list(pc.invert(pc.is_in(values, pa.array(list(wanted), pa.string()))).to_pylist())
 
 
-def _synthetic_reasons(facts: SourceFacts, rows: pa.Table, depth: int, language: Sequence[str]) -> list[str | None]:
+def _synthetic_reasons(
+    facts: SourceFacts, rows: pa.Table, depth: int, language: Sequence[str], held_out: frozenset[str]
+) -> list[str | None]:
     """Why synthetic texts take no part."""
     reasons: list[str | None] = [None] * rows.num_rows
     depths = pc.fill_null(_column(rows, "depth", pa.int32()), 1).to_pylist()
     _first(reasons, (one > depth for one in depths), "too_deep")
     split = _column(rows, "split", pa.string()).to_pylist()
     _first(reasons, (one not in (None, "train") for one in split), "held_out_parent")
+    if held_out and "parents" in rows.schema.names:
+        _first(
+            reasons,
+            (not held_out.isdisjoint(one or ()) for one in rows.column("parents").to_pylist()),
+            "held_out_parent",
+        )
     if facts.source.languages:
         _first(reasons, (one not in facts.source.languages for one in language), "language")
     return reasons

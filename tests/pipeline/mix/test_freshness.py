@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -18,11 +20,21 @@ from fake_seen_run import FakePage, doc_id, make_run, words
 
 import pipeline.mix.freshness as freshness
 from pipeline.index import read_index
-from pipeline.keys import read_arrow
-from pipeline.mix.freshness import FindSeen, FreshnessPlan, plan_freshness, read_verdicts, verdicts_path
+from pipeline.keys import read_arrow, write_arrow
+from pipeline.mix.candidates import InputFile
+from pipeline.mix.freshness import (
+    VERDICTS,
+    FindSeen,
+    FreshnessPlan,
+    SourcePart,
+    held_out_twins,
+    plan_freshness,
+    read_verdicts,
+    verdicts_path,
+)
 from pipeline.runs import RunError
 from pipeline.take_down import take_down
-from schemas.config import CurateConfig
+from schemas.config import CurateConfig, DuplicatePolicy
 from schemas.recipe import MixRecipe
 
 SITE = "http://www.example.org/"
@@ -116,6 +128,19 @@ def test_the_run_that_is_listed_first_keeps_its_documents(
     found = judge(plan)
     assert {one for one, (verdict, _) in found.items() if verdict == "twin"} == set(map(doc_id, ("a1", "a4", "a9")))
     assert {one for one, (verdict, _) in found.items() if verdict != "twin"} == {doc_id("a10")}
+
+
+def test_children_of_twins_of_held_out_documents_are_held_out(tmp_path: Path) -> None:
+    plan = FreshnessPlan(str(tmp_path), DuplicatePolicy(), (), (), (), (SourcePart(0, 1, 0, ""),), (), 0)
+    rows = [("twin", "t1", "held"), ("twin", "t2", "trained"), ("seen", "s", "held"), ("twin", "t3", "tested")]
+    found = [{"doc_id": one, "verdict": verdict, "of_run": "r", "of_doc": of} for verdict, one, of in rows]
+    write_arrow(verdicts_path(tmp_path, 0), pa.Table.from_pylist(found, schema=VERDICTS))
+    files = []
+    for number, (name, ids) in enumerate({"train": ["trained"], "validation": ["held"], "test": ["tested"]}.items()):
+        files.append(InputFile(number, "web", str(tmp_path / f"{name}-00000-of-00001.parquet")))
+        pq.write_table(pa.table({"doc_id": ids}), files[-1].path)
+    assert held_out_twins(plan, files) == {"t1", "t3"}
+    assert held_out_twins(plan, files[:1]) == frozenset()
 
 
 def test_one_run_without_earlier_ones_is_compared_with_nothing(runs: Path, tmp_path: Path) -> None:

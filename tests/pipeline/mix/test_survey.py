@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -162,10 +163,13 @@ def test_synthetic_texts_keep_their_depth_and_their_parents_split(tmp_path: Path
         | values
         for name, values in {
             "plain": {}, "free": {"grounded": False}, "deep": {"depth": 2}, "held": {"split": "validation"},
-            "german": {"language": "deu_Latn"},
+            "german": {"language": "deu_Latn"}, "twin": {"parents": ["other", "left"]}, "child": {"parents": ["other"]},
         }.items()
     ]  # fmt: skip
-    found = survey_rows(tmp_path, recipe, rows, "made", schema=MADE)
+    plan = replace(plan_survey(recipe, tmp_path, {}), held_out=frozenset({"left"}))
+    schema = MADE.append(pa.field("parents", pa.list_(pa.string())))
+    found = survey_rows(tmp_path, recipe, rows, "made", schema=schema, plan=plan)
+    assert reasons_of(found, ["twin", "child"]) == {"twin": "held_out_parent", "child": None}
     assert reasons_of(found, ["plain", "free", "deep", "held", "german"]) == {
         "plain": None, "free": None, "deep": "too_deep", "held": "held_out_parent", "german": "language",
     }  # fmt: skip
