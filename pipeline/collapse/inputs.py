@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-import zstandard
 
+from pipeline.read.gzip_members import Window
 from pipeline.read.records import Page, TextColumns
 from pipeline.read.sources import list_sources, plan_splits
 from pipeline.read.splits import SplitReader
-from pipeline.read.storage import InputError
+from pipeline.read.storage import InputError, open_file
+from pipeline.read.tables import json_objects
 from pipeline.runs import RunError
 
 LABELS = ("human", "unknown")  # of a run, as in the sources of a mix
@@ -76,8 +77,8 @@ def _mix_texts(folder: Path) -> Iterator[str]:
     for path in files:
         rows = _json_rows(path) if path.suffix == ".zst" else _parquet_rows(path, ["text", "origin"])
         for row in rows:
-            if row["origin"] == "real":
-                yield row["text"] or ""
+            if row.get("origin") == "real":
+                yield row.get("text") or ""
 
 
 def _parquet_rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
@@ -92,13 +93,8 @@ def _parquet_rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
 
 
 def _json_rows(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        with zstandard.open(path, "rb") as stream:
-            for line in io.TextIOWrapper(stream, encoding="utf-8"):
-                row = json.loads(line)
-                yield {"text": row["text"], "origin": row["origin"]}
-    except (OSError, ValueError, KeyError, zstandard.ZstdError) as error:
-        raise RunError(f"{path}: cannot be read ({type(error).__name__}); write the mix again") from error
+    with contextlib.closing(open_file(str(path))) as file:
+        yield from json_objects(str(path), Window(file), "zstd")
 
 
 def _table_texts(inputs: Sequence[str], text_column: str, failed: Counter[str]) -> Iterator[str]:

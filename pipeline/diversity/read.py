@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,11 @@ from pipeline.read import storage
 from pipeline.read.formats import detect_format
 from pipeline.read.gzip_members import Window
 from pipeline.read.storage import InputError
-from pipeline.read.tables import open_lines
+from pipeline.read.tables import json_objects
 from pipeline.runs import RunError
 
 ROWS = 1024  # of a batch
-LINE_BYTES = 64 << 20  # longest line of a JSON lines file
+BATCH_CHARACTERS = 64 << 20  # of a batch of JSON lines
 HUMAN = ("human", "unknown")
 # Names of each column, the first that a table has.
 COLUMNS = {
@@ -122,17 +121,11 @@ def _json(path: Path, window: Window, codec: str, text_column: str) -> Iterator[
     held: list[dict[str, Any]] = []
     size = 0
     chosen: dict[str, str] | None = None
-    for number, line in enumerate(_lines(path, window, codec), 1):
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
-        if not isinstance(row, dict):
-            raise InputError(f"{path}: line {number} is no JSON object; correct it or leave it out")
+    for row in json_objects(str(path), window, codec):
         chosen = chosen or _choose(path, [str(name) for name in row], text_column)
         held.append({key: row.get(name) for key, name in chosen.items()})
-        size += len(line)
-        if len(held) == ROWS or size > LINE_BYTES:
+        size += len(str(held[-1]["text"] or ""))
+        if len(held) == ROWS or size > BATCH_CHARACTERS:
             yield _columns(held)
             held, size = [], 0
     if held:
@@ -144,20 +137,6 @@ def _columns(rows: list[dict[str, Any]]) -> Rows:
         key: [None if row[key] is None else row[key] if isinstance(row[key], str) else str(row[key]) for row in rows]
         for key in rows[0]
     }
-
-
-def _lines(path: Path, window: Window, codec: str) -> Iterator[bytes]:
-    stream = open_lines(window, codec)
-    rest = b""
-    while chunk := stream.read():
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from (line.removeprefix(b"\xef\xbb\xbf") for line in lines if line.strip())
-        if len(rest) > LINE_BYTES:
-            raise InputError(f"{path}: a line is over {LINE_BYTES >> 20} MiB")
-    if stream.error is not None:
-        raise InputError(f"{path} cannot be read to its end ({stream.error[1]})")
-    if rest.strip():
-        yield rest.removeprefix(b"\xef\xbb\xbf")
 
 
 def _choose(path: Path, present: Sequence[str], text_column: str) -> dict[str, str]:

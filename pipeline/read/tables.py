@@ -170,6 +170,24 @@ def json_lines(stream: Stream, limits: ReadLimits) -> Iterator[bytes | tuple[str
             yield last
 
 
+def json_objects(name: str, window: Window, codec: str) -> Iterator[dict[str, Any]]:
+    """Rows of a JSON lines file that must be whole; `codec` as `detect_format` says.
+
+    Raises:
+        InputError: a row that is no JSON object or too long, or damage.
+    """
+    for row, line in enumerate(json_lines(open_lines(window, codec), ReadLimits())):
+        if isinstance(line, tuple):
+            raise InputError(f"{name}: row {row}: {line[1]}")
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError):
+            values = None
+        if not isinstance(values, dict):
+            raise InputError(f"{name}: row {row} is no JSON object; correct it or leave it out")
+        yield values
+
+
 def read_parquet(split: Split, columns: TextColumns, limits: ReadLimits, skip: frozenset[int]) -> Iterator[Page]:
     """Pages of the row groups that begin in the split; `source_offset` is the row number in the file, from 0.
 

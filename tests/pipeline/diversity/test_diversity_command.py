@@ -97,7 +97,7 @@ def test_errors_say_what_and_where(tmp_path: Path) -> None:
         sample_of(write_jsonl(tmp_path / "a.jsonl", documents(2, 1)), text_column="body")
     broken = tmp_path / "b.jsonl"
     broken.write_text('{"text": "a"}\n[1]\n')
-    with pytest.raises(InputError, match="line 2 is no JSON object"):
+    with pytest.raises(InputError, match="row 1 is no JSON object"):
         sample_of(broken)
     damaged = tmp_path / "c.parquet"
     damaged.write_bytes(b"PAR1" + bytes(100))
