@@ -22,7 +22,9 @@ from conftest import ROOT, SampleRun, headwater
 
 from detectors.laws import check_laws
 from pipeline.decide import quality_profile
-from schemas.config import CurateConfig, load_config
+from schemas.config import CurateConfig
+from schemas.recipe import MixRecipe
+from schemas.targets import GapTargets
 
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
     (ROOT / "docs").glob("*.md")
@@ -147,19 +149,30 @@ def test_counts_of_the_readme_and_tutorial(sample_run: SampleRun) -> None:
     assert line in (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_yaml_examples_are_configurations(name: str) -> None:
-    for block in blocks((ROOT / name).read_text(encoding="utf-8"), "yaml"):
-        quality_profile(CurateConfig.model_validate(yaml.safe_load(block)))  # thresholds name rules of the profile
-
-
-def test_example_files_are_configurations() -> None:
-    files = sorted((ROOT / "examples").glob("*.yaml"))
-    assert files
-    for path in files:
-        config = load_config(path)
+def check_yaml(text: str) -> None:
+    """An example is a recipe of a mix, targets of gaps, or a configuration, by its keys."""
+    values = yaml.safe_load(text)
+    if "sources" in values:
+        MixRecipe.model_validate(values)
+    elif "targets" in values:
+        GapTargets.model_validate(values)
+    else:
+        config = CurateConfig.model_validate(values)
         assert config != CurateConfig()
-        quality_profile(config)
+        quality_profile(config)  # thresholds name rules of the profile
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_yaml_examples_are_what_they_seem(name: str) -> None:
+    for block in blocks((ROOT / name).read_text(encoding="utf-8"), "yaml"):
+        check_yaml(block)
+
+
+def test_example_files_are_what_they_seem() -> None:
+    files = sorted((ROOT / "examples").glob("*.yaml"))
+    assert len(files) >= 2
+    for path in files:
+        check_yaml(path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -220,7 +220,7 @@ DOCS = (ROOT / "docs" / "gaps.md").read_text(encoding="utf-8")
 
 
 def test_targets_of_the_documentation_are_targets(tmp_path: Path) -> None:
-    (block,) = re.findall(r"^```yml\n(.*?)^```$", DOCS, re.MULTILINE | re.DOTALL)
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", DOCS, re.MULTILINE | re.DOTALL)
     (tmp_path / "targets.yaml").write_text(block)
     assert len(load_targets(tmp_path / "targets.yaml").targets) == 5
 
