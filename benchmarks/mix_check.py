@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 from detectors.features.url_key import host_of
 
 COLUMNS = [
-    "doc_id", "copy", "source", "origin", "fresh", "group", "language", "page_type", "url", "tokens", "parents", "depth",
-    "cluster_id",
+    "doc_id", "copy", "source", "origin", "fresh", "group", "language", "page_type", "url", "tokens", "parents",
+    "depth", "cluster_id",
 ]  # fmt: skip
 Row = dict[str, Any]
 
