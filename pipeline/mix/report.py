@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from markupsafe import Markup
 
 from pipeline.diversity.compare import Metric
 from pipeline.diversity.show import html_fragment
@@ -142,9 +143,9 @@ def render_card(manifest: Mapping[str, Any]) -> str:
     columns = [(field.name, type_name(field), description(field)) for field in MIX_ROW]
     return env.get_template("mix_card.md.j2").render(
         **values,
-        front=yaml.safe_dump(front, sort_keys=False, allow_unicode=True),
+        front=Markup(yaml.safe_dump(front, sort_keys=False, allow_unicode=True)),
         columns=columns,
-        loader=LOADERS[values["form"]],
+        loader=Markup(LOADERS[values["form"]]),
     )
 
 

@@ -112,7 +112,9 @@ def test_the_report_and_the_card_are_there_and_the_mix_verifies(world: Path) -> 
     report = (world / "mix" / "report" / "index.html").read_text()
     assert "fresh human text" in report
     assert "toy" in report
-    assert "load_dataset" in (world / "mix" / "README.md").read_text()
+    card = (world / "mix" / "README.md").read_text()
+    assert 'mix = load_dataset(str(Path.cwd()), split="train")' in card
+    assert yaml.safe_load(card.split("---")[1])["configs"][0]["data_files"][0]["split"] == "train"
     assert headwater("verify", world / "mix").returncode == 0
 
 
