@@ -102,6 +102,10 @@ class RunFolder:
         write_json(path, state)
         return split_size
 
+    def state(self) -> dict[str, Any]:
+        """What the folder is bound to while it is unfinished; empty where nothing has begun."""
+        return _read_state(self.work / "state.json")
+
     def remember_split_size(self, split_size: int) -> None:
         """Keep the split size that was chosen for a resumed run."""
         path = self.work / "state.json"

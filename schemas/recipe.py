@@ -137,7 +137,7 @@ class Freshness(Model):
 class Weights(Model):
     """Which documents of a stratum come first. A document's chance grows with its weight."""
 
-    columns: dict[str, float] = Field(
+    columns: dict[str, Annotated[float, Field(ge=-16, le=16)]] = Field(
         {}, description="exponents by column, e.g. {p_human: 1.0} or {quality.SIGNAL: 0.5}; nulls count as the mean"
     )
     rehydration: bool = Field(False, description="`mix_weight` of the run is a factor")
@@ -149,7 +149,7 @@ class MixOutput(Model):
     format: Literal["parquet", "jsonl.zst", "webdataset", "array_record"] = Field(
         "parquet", description="format of the shards; array_record is that of Grain (extra `mix`)"
     )
-    shard_bytes: int = Field(64 << 20, gt=0, description="aim for this many bytes of text in a shard")
+    shard_bytes: int = Field(64 << 20, ge=1 << 16, le=1 << 30, description="aim for this many bytes of text in a shard")
     weights_only: bool = Field(False, description="write the manifest of weights and no text")
     validation: bool = Field(True, description="write the real documents of the runs' validation splits beside the mix")
 
@@ -179,6 +179,10 @@ class MixRecipe(Model):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two sources are called {twice[0]!r}; give each a name of its own")
+        try:
+            self.seed.encode()
+        except UnicodeEncodeError:
+            raise ValueError("seed: half of a surrogate pair is no text; choose another seed") from None
         if not any(source.kind == "run" for source in self.sources):
             raise ValueError("no source is a run; a mix needs real text")
         return self

@@ -40,6 +40,7 @@ class MixFile:
     input: InputFile
     folder: str  # of the run or of what was ingested, as given
     run: str | None = None  # name of the run; null for synthetic text
+    name: str | None = None  # of the folder in the manifest, where it is not `folder`
 
 
 @dataclass(frozen=True, slots=True)

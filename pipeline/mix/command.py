@@ -25,7 +25,7 @@ class Budget(click.ParamType[int]):
         factor = BUDGET_SUFFIXES.get(text[-1:], 1)
         try:
             budget = int(float(text[:-1]) * factor) if factor > 1 else int(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             self.fail(f"{value!r} is no number of tokens; write for example 300M", param, ctx)
         if budget <= 0:
             self.fail("the budget must be over 0", param, ctx)
@@ -71,8 +71,11 @@ def recipe_of(path: str, options: dict[str, Any]) -> MixRecipe:
     loaded = load_recipe(path)
     given = {name: options[name] for name in ("budget", "seed") if options.get(name)}
     if options.get("weights_only"):
-        given["output"] = loaded.output.model_copy(update={"weights_only": True})
-    return loaded.model_copy(update=given)
+        given["output"] = {**loaded.output.model_dump(), "weights_only": True}
+    try:
+        return MixRecipe.model_validate({**loaded.model_dump(), **given})
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _schema(context: click.Context, wanted: bool) -> None:

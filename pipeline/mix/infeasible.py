@@ -287,6 +287,8 @@ def _floor_name(recipe: MixRecipe, name: str) -> str:
 
 
 def _share(share: float) -> str:
+    if 0 < share < 1e-4:
+        return f"{share:g}"
     return f"{share:.2f}" if abs(share - round(share, 2)) < 1e-9 else f"{share:.4f}"
 
 

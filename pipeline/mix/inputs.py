@@ -43,11 +43,21 @@ def plan_inputs(recipe: MixRecipe, ingested: Mapping[str, Sequence[str]] | None 
         folders = [source.run] if source.kind == "run" else _folders(source, ingested or {})
         paths = [path for folder in folders for path in data_files(folder, source.kind == "run")]
         if not paths:
-            raise RunError(f"{folders[0]} (source {source.name}) has no documents; take the source out of the recipe")
+            raise RunError(f"{folders[0]} (source {source.name}) has no documents{_refused(folders)}; take it out")
         for path in paths:
             _check_columns(source, recipe, path)
         found += [(source.name, path) for path in paths]
     return [InputFile(number, *one) for number, one in enumerate(sorted(found))]
+
+
+def _refused(folders: Sequence[str]) -> str:
+    """Why ingested rows were refused, as far as the folders say."""
+    found: dict[str, int] = {}
+    for path in (Path(folder) / SYNTHETIC for folder in folders):
+        if path.is_file():
+            for reason, count in json.loads(path.read_text(encoding="utf-8"))["counts"]["dropped"].items():
+                found[reason] = found.get(reason, 0) + count
+    return f" (refused: {', '.join(f'{reason} {count:,}' for reason, count in found.items())})" if found else ""
 
 
 def _folders(source: SyntheticSource, ingested: Mapping[str, Sequence[str]]) -> list[str]:

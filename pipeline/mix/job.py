@@ -6,6 +6,7 @@ prepare ─ plan_mix ─ write_mix ─ inspect ─ report, card ─ mix.json
 from __future__ import annotations
 
 import platform
+import shutil
 import socket
 import tempfile
 import time
@@ -24,7 +25,7 @@ from detectors.api import digest_of
 from pipeline.diversity.compare import Metric, compare
 from pipeline.diversity.show import headline
 from pipeline.host import HostTask, shared_host
-from pipeline.index import read_index
+from pipeline.index import MANIFESTS, read_index, read_manifest
 from pipeline.keys import read_arrow
 from pipeline.mix.choose import INDEX, ChoosePlan, MixFile
 from pipeline.mix.formats import check_format
@@ -36,6 +37,7 @@ from pipeline.mix.prepare import Prepared, prepare, run_folders, tables_of
 from pipeline.mix.report import write_report
 from pipeline.mix.rows import WrittenCounts
 from pipeline.mix.stock import check_hosts
+from pipeline.mix.weights import OF_MIX
 from pipeline.mix.write import WrittenMix, write_mix
 from pipeline.progress import Reporter
 from pipeline.read.sources import list_sources
@@ -78,11 +80,14 @@ def mix_job(recipe: MixRecipe, output: Path, *, workers: int, beam_options: Sequ
     _check_outside(recipe, output)
     inputs = mix_inputs(recipe)
     folder = RunFolder(output, MANIFEST, "recipe")
+    begun = folder.state()
     folder.open(recipe, inputs, None)
     try:
         if folder.is_finished():
             reporter.say(f"{output} is finished already: nothing to do. Look at {output}/report/index.html")
             return 0
+        if folder.state() != begun:  # what was ingested for another recipe, or from other tables, is of no use
+            shutil.rmtree(output / SYNTHETIC, ignore_errors=True)
         manifest = _make(recipe, folder, inputs, workers, beam_options, reporter)
     finally:
         folder.close()
@@ -91,11 +96,17 @@ def mix_job(recipe: MixRecipe, output: Path, *, workers: int, beam_options: Sequ
 
 
 def _check_outside(recipe: MixRecipe, output: Path) -> None:
+    """Raise RunError where the output lies in a folder that the recipe reads, or the other way round."""
     place = output.resolve()
+    read = [*recipe.freshness.runs, *recipe.freshness.mixes]
     for source in recipe.sources:
-        for name in [source.run] if isinstance(source, RunSource) else source.files:
-            if Path(name).resolve().is_relative_to(place):
-                raise RunError(f"{name} is a source and lies in the output folder; give another --output")
+        read += [source.run] if isinstance(source, RunSource) else source.files
+    for name in read:
+        path = Path(name).resolve()
+        if path.is_relative_to(place):
+            raise RunError(f"{name} is read by the recipe and lies in the output folder; give another --output")
+        if path.is_dir() and place.is_relative_to(path) and any((path / one).is_file() for one in MANIFESTS):
+            raise RunError(f"{output} lies in {name}, which the recipe reads; give another --output")
 
 
 def _make(
@@ -114,7 +125,7 @@ def _make(
     check_hosts(prepared.folder, prepared.files, plan, recipe)
     planned = time.monotonic()
     reporter.say(f"Writing {plan.tokens:,} {plan.unit} of {plan.documents:,} documents …")
-    files = mix_files(prepared)
+    files = mix_files(prepared, root)
     choosing = ChoosePlan(
         root=str(root),
         candidates=str(prepared.folder),
@@ -142,8 +153,9 @@ def _make(
         "manifest_version": MANIFEST_VERSION,
         "recipe": recipe.plain(),
         "recipe_fingerprint": fingerprint,
+        "config": read_manifest(Path(run_folders(recipe)[0]))["config"],  # what the keys of the ledger depend on
         "inputs_fingerprint": bound_to,
-        **describe_sources(recipe, prepared),
+        **describe_sources(recipe, prepared, root),
         "bounds": [bound.as_dict() for bound in prepared.bounds],
         "plan": plan.as_dict(),
         "validation": _validation(written),
@@ -177,14 +189,20 @@ def _report(root: Path, manifest: dict[str, Any], metrics: Sequence[Metric]) -> 
     manifest["files"] = sorted([*manifest["files"], *written], key=lambda entry: str(entry["path"]))
 
 
-def mix_files(prepared: Prepared) -> list[MixFile]:
-    """The data files of a mix, with the folder and the run of each."""
+def mix_files(prepared: Prepared, root: Path) -> list[MixFile]:
+    """The data files of a mix in `root`, with the folder and the run of each."""
     found = []
     for file in prepared.files:
         folder = next(name for name in prepared.folders[file.source] if Path(file.path).is_relative_to(name))
         is_run = (Path(folder) / "run.json").is_file()
-        found.append(MixFile(file, folder, read_index(folder).run if is_run else None))
+        found.append(MixFile(file, folder, read_index(folder).run if is_run else None, folder_name(folder, root)))
     return found
+
+
+def folder_name(folder: str, root: Path) -> str:
+    """Name of a source's folder in the manifest: what lies in the mix moves with it."""
+    path = Path(folder)
+    return OF_MIX + path.relative_to(root).as_posix() if path.is_relative_to(root) else folder
 
 
 def check_written(plan: Plan, written: WrittenMix) -> None:
@@ -200,7 +218,7 @@ def check_written(plan: Plan, written: WrittenMix) -> None:
             )
 
 
-def describe_sources(recipe: MixRecipe, prepared: Prepared) -> dict[str, Any]:
+def describe_sources(recipe: MixRecipe, prepared: Prepared, root: Path) -> dict[str, Any]:
     """What became of the documents of each source, and what of them was seen before."""
     documents: dict[str, Counter[str]] = {source.name: Counter() for source in recipe.sources}
     tokens: dict[str, Counter[str]] = {source.name: Counter() for source in recipe.sources}
@@ -216,7 +234,7 @@ def describe_sources(recipe: MixRecipe, prepared: Prepared) -> dict[str, Any]:
             {
                 "name": source.name,
                 "kind": source.kind,
-                "folders": [*prepared.folders[source.name]],
+                "folders": [folder_name(one, root) for one in prepared.folders[source.name]],
                 "documents": documents[source.name].pop("", 0),
                 "tokens": tokens[source.name].pop("", 0),
                 "left_out": dict(sorted(documents[source.name].items())),

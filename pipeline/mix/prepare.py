@@ -14,8 +14,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import apache_beam as beam
+import pyarrow.parquet as pq
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from pipeline.index import MANIFESTS, read_index, read_manifest
 from pipeline.job import LOCAL_RUNNER
 from pipeline.mix.candidates import InputFile
 from pipeline.mix.freshness import FindSeen, FreshnessPlan, held_out_twins, plan_freshness
@@ -26,6 +28,7 @@ from pipeline.mix.stock import gather_stocks
 from pipeline.mix.survey import FileSurvey, SurveyFiles, plan_survey
 from pipeline.packing import spilling
 from pipeline.progress import Reporter
+from pipeline.runs import RunError
 from pipeline.synthesize.ingest import ingest
 from schemas.recipe import MixRecipe, RunSource, SyntheticSource
 
@@ -56,6 +59,41 @@ def tables_of(source: SyntheticSource) -> tuple[list[str], list[str]]:
     """Tables of a source that are to be ingested, and folders that were."""
     folders = [name for name in source.files if (Path(name) / "synthetic.json").is_file()]
     return [name for name in source.files if name not in folders], folders
+
+
+def check_ingested(recipe: MixRecipe) -> None:
+    """Raise RunError where folders of ingested text were not compared with the runs of a recipe and with one another.
+
+    What is ingested has the splits of its parents in the runs that it was compared with, and copies of other text were
+    never looked for.
+    """
+    runs = {folder: read_index(folder).run for folder in run_folders(recipe)}
+    known: list[tuple[str, str, set[str]]] = []
+    for source in recipe.sources:
+        for folder in tables_of(source)[1] if isinstance(source, SyntheticSource) else ():
+            name, seen = read_index(folder).run, set(read_manifest(Path(folder), MANIFESTS)["runs"])
+            for run, run_name in runs.items():
+                if run_name not in seen:
+                    raise RunError(
+                        f"{folder} (source {source.name}) was not compared with {run}; ingest its tables again with "
+                        f"`--run {run}`, or name the tables in the recipe"
+                    )
+            for other, other_name, other_seen in known:
+                if name == other_name or not (name in other_seen or other_name in seen):
+                    raise RunError(
+                        f"{folder} and {other} were not compared with each other; ingest the second again with "
+                        "`--run` and the folder of the first too, or name the tables in the recipe"
+                    )
+            known.append((folder, name, seen))
+
+
+def taken_down(recipe: MixRecipe) -> frozenset[str]:
+    """Documents that were taken down of the runs that a recipe names."""
+    found: set[str] = set()
+    for folder in [*run_folders(recipe), *recipe.freshness.runs]:
+        if (path := read_index(folder).taken_down) is not None:
+            found.update(pq.read_table(path, columns=["doc_id"], partitioning=None).column("doc_id").to_pylist())
+    return frozenset(found)
 
 
 def ingest_sources(recipe: MixRecipe, folder: Path, workers: int, reporter: Reporter) -> dict[str, tuple[str, ...]]:
@@ -101,6 +139,7 @@ def prepare(
         ConfigError, RunError, InputError: a source cannot be used; the message says which and why.
     """
     controls = read_controls(recipe)
+    check_ingested(recipe)
     folders = ingest_sources(recipe, synthetic, workers, reporter)
     files = plan_inputs(recipe, folders)
     folder = work / "candidates"
@@ -111,6 +150,7 @@ def prepare(
         with running(work, beam_options) as (pipeline, spreads):
             _ = pipeline | "FindSeen" >> FindSeen(freshness, workers, len(freshness.parts) if spreads else 1)
     survey = plan_survey(recipe, folder, controls, freshness)
+    survey = replace(survey, taken_down=taken_down(recipe))
     if freshness is not None:
         survey = replace(survey, held_out=held_out_twins(freshness, files))
     accounts = folder / "surveys.json"

@@ -32,7 +32,7 @@ from detectors.provenance import CHATGPT_RELEASED_AT, captured_within
 from detectors.strata import FIRST_CAPTURES
 from pipeline.calls import Call, RunOnHost
 from pipeline.mix.candidates import CANDIDATES, GROUNDED, REAL, UNGROUNDED, InputFile, candidates_path
-from pipeline.mix.freshness import SEEN, FreshnessPlan, read_verdicts
+from pipeline.mix.freshness import SEEN, TAKEN_DOWN, FreshnessPlan, read_verdicts
 from pipeline.mix.inputs import SCORED_COLUMNS
 from pipeline.mix.race import race_keys, value_column, weights_of
 from pipeline.mix.tokens import count_tokens
@@ -76,7 +76,8 @@ class SourceFacts:
 class SurveyPlan:
     """A survey: where candidates go, the recipe, the facts by source, and what is not fresh.
 
-    Children of the documents `held_out` take no part, as if their parents were in a validation split.
+    Children of the documents `held_out` take no part, as if their parents were in a validation split, and those of the
+    documents `taken_down` neither.
     """
 
     folder: str
@@ -84,6 +85,7 @@ class SurveyPlan:
     facts: Mapping[str, SourceFacts]
     freshness: FreshnessPlan | None = None
     held_out: frozenset[str] = frozenset()
+    taken_down: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,7 @@ def survey_batch(plan: SurveyPlan, facts: SourceFacts, rows: pa.Table, first_row
         hosts, group, fresh = [None] * n, [""] * n, [False] * n
         grounded = pc.fill_null(_column(rows, "grounded", pa.bool_()), False).to_pylist()
         origin = [GROUNDED if one else UNGROUNDED for one in grounded]
-        reasons = _synthetic_reasons(facts, rows, recipe.depth, language, plan.held_out)
+        reasons = _synthetic_reasons(plan, facts, rows, language)
     empty = [reason or (None if count else "empty") for reason, count in zip(reasons, tokens.tolist(), strict=True)]
     columns: dict[str, Any] = {
         "row": np.arange(first_row, first_row + n),
@@ -303,20 +305,17 @@ def _not_in(values: pa.Array, wanted: Sequence[str]) -> list[bool]:
 
 
 def _synthetic_reasons(
-    facts: SourceFacts, rows: pa.Table, depth: int, language: Sequence[str], held_out: frozenset[str]
+    plan: SurveyPlan, facts: SourceFacts, rows: pa.Table, language: Sequence[str]
 ) -> list[str | None]:
     """Why synthetic texts take no part."""
     reasons: list[str | None] = [None] * rows.num_rows
     depths = pc.fill_null(_column(rows, "depth", pa.int32()), 1).to_pylist()
-    _first(reasons, (one > depth for one in depths), "too_deep")
+    _first(reasons, (one > plan.recipe.depth for one in depths), "too_deep")
     split = _column(rows, "split", pa.string()).to_pylist()
     _first(reasons, (one not in (None, "train") for one in split), "held_out_parent")
-    if held_out and "parents" in rows.schema.names:
-        _first(
-            reasons,
-            (not held_out.isdisjoint(one or ()) for one in rows.column("parents").to_pylist()),
-            "held_out_parent",
-        )
+    parents = rows.column("parents").to_pylist() if "parents" in rows.schema.names else []
+    for gone, reason in ((plan.taken_down, TAKEN_DOWN), (plan.held_out, "held_out_parent")):
+        _first(reasons, (not gone.isdisjoint(one or ()) for one in parents), reason)
     if facts.source.languages:
         _first(reasons, (one not in facts.source.languages for one in language), "language")
     return reasons

@@ -24,6 +24,7 @@ from schemas.manifest import FileEntry
 GROUP_ROWS = 1 << 17  # of a row group of the manifest
 SEED_KEY = b"headwater.seed"  # metadata of a part: the seed that the order of the mix is of
 READ_BYTES = 64 << 20  # of text that a reader holds
+OF_MIX = "mix:"  # before folders inside the mix, which are moved with it
 
 
 def _field(name: str, kind: pa.DataType, description: str, nullable: bool = False) -> pa.Field:
@@ -34,7 +35,7 @@ WEIGHTS = pa.schema(
     [
         _field("doc_id", pa.string(), "document"),
         _field("source", pa.string(), "name of the source in the recipe"),
-        _field("run", pa.string(), "folder of the run or of what was ingested, as given"),
+        _field("run", pa.string(), "folder of the run or of what was ingested, as given; `mix:` is that of the mix"),
         _field("file", pa.string(), "data file, from that folder"),
         _field("row", pa.int64(), "row of the file"),
         _field("copies", pa.int32(), "how often the mix has it"),
@@ -117,25 +118,37 @@ def read_weighted(
     parts = sorted(folder.glob("part-*.parquet"))
     if not parts:
         raise RunError(f"{mix} holds no manifest of weights; give the folder of a mix")
+    places = _Places(Path(root), folder.parent if folder.name == "weights" else folder)
     if order == "file":
         for part in parts:
             for batch in pq.ParquetFile(part).iter_batches(GROUP_ROWS):
                 rows = pa.Table.from_batches([batch])
-                yield from _texts(rows.filter(pa.compute.equal(rows.column("split"), split)), Path(root), window_bytes)
+                yield from _texts(rows.filter(pa.compute.equal(rows.column("split"), split)), places, window_bytes)
         return
-    yield from _in_order(parts, Path(root), split, window_bytes)
+    yield from _in_order(parts, places, split, window_bytes)
 
 
-def _texts(rows: pa.Table, root: Path, window_bytes: int) -> Iterator[WeightedText]:
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where folders of sources are."""
+
+    root: Path
+    mix: Path
+
+    def of(self, run: str) -> Path:
+        return self.mix / run.removeprefix(OF_MIX) if run.startswith(OF_MIX) else self.root / run
+
+
+def _texts(rows: pa.Table, places: _Places, window_bytes: int) -> Iterator[WeightedText]:
     """Texts of WEIGHTS of one file, each as often as it has copies."""
     if not rows.num_rows:
         return
-    path = str(root / rows.column("run")[0].as_py() / rows.column("file")[0].as_py())
+    path = str(places.of(rows.column("run")[0].as_py()) / rows.column("file")[0].as_py())
     numbers = np.asarray(rows.column("row"))
-    for begin, table, places in read_rows(path, numbers, ("doc_id", "text"), window_bytes):
-        found = table.column("doc_id").take(pa.array(places))
+    for begin, table, here in read_rows(path, numbers, ("doc_id", "text"), window_bytes):
+        found = table.column("doc_id").take(pa.array(here))
         check_documents(path, numbers[begin:], rows.column("doc_id")[begin:], found)
-        for at, place in enumerate(places.tolist(), begin):
+        for at, place in enumerate(here.tolist(), begin):
             doc_id = rows.column("doc_id")[at].as_py()
             source, tokens = rows.column("source")[at].as_py(), rows.column("tokens")[at].as_py()
             text = table.column("text")[place].as_py()
@@ -143,7 +156,7 @@ def _texts(rows: pa.Table, root: Path, window_bytes: int) -> Iterator[WeightedTe
                 yield WeightedText(doc_id, copy, source, tokens, text)
 
 
-def _in_order(parts: list[Path], root: Path, split: str, window_bytes: int) -> Iterator[WeightedText]:
+def _in_order(parts: list[Path], places: _Places, split: str, window_bytes: int) -> Iterator[WeightedText]:
     """Texts in the order of the mix, in windows that each take one pass over the files that they need."""
     seed = (pq.read_schema(parts[0]).metadata or {}).get(SEED_KEY, b"").decode()
     table = pa.concat_tables([pq.read_table(part, partitioning=None) for part in parts])
@@ -162,7 +175,7 @@ def _in_order(parts: list[Path], root: Path, split: str, window_bytes: int) -> I
         held: dict[tuple[str, str], WeightedText] = {}
         for run, file in dict.fromkeys(zip(part["run"].to_pylist(), part["file"].to_pylist(), strict=True)):
             mask = pa.compute.and_(pa.compute.equal(part["run"], run), pa.compute.equal(part["file"], file))
-            held.update(((one.source, one.doc_id), one) for one in _texts(part.filter(mask), root, window_bytes))
+            held.update(((one.source, one.doc_id), one) for one in _texts(part.filter(mask), places, window_bytes))
         for at, number in zip(entry[begin:end].tolist(), copy[begin:end].tolist(), strict=True):
             one = held[sources[at], doc_ids[at]]
             yield WeightedText(one.doc_id, number, one.source, one.tokens, one.text)
