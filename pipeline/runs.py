@@ -216,7 +216,7 @@ def verify_run(path: str | Path) -> list[str]:
     """
     run = RunFolder(path)
     if not run.is_finished():
-        what = "an unfinished run; run the same curate command again" if run.work.exists() else "no run"
+        what = "unfinished work; run the same command again" if run.work.exists() else "no run"
         raise RunError(f"{run.path} holds {what} (run.json is missing)")
     try:
         manifest = json.loads(run.manifest.read_text(encoding="utf-8"))

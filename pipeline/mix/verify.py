@@ -92,7 +92,9 @@ def _check_shares(manifest: Mapping[str, Any]) -> list[str]:
             for cell, one in zip(plan["cells"], suspected, strict=True)
         ],
     }
-    wanted = [("fresh_human_share", {}, plan["fresh_human_share"], human)]
+    wanted: list[tuple[str, Mapping[str, str], float, list[float]]] = [
+        ("fresh_human_share", {}, plan["fresh_human_share"], human)
+    ]
     for report in plan["constraints"]:
         part = human if report["kind"] == "floor" else parts.get(report["name"])
         if part is not None and report["value"] is not None:
