@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -268,6 +269,18 @@ class CurateConfig(Model):
         return self.model_dump(mode="json")
 
 
+def _fault(values: Any, place: Sequence[int | str], kind: str, message: str) -> str:
+    """What is wrong where. Steps of a place that are kinds of a model, and no keys of the file, are left out."""
+    steps, inside = [], values
+    for number, step in enumerate(place):
+        if isinstance(inside, dict) and step not in inside and number + 1 < len(place):
+            continue
+        steps.append(str(step))
+        known = isinstance(inside, list | tuple | dict) and (not isinstance(inside, dict) or step in inside)
+        inside = inside[step] if known else None
+    return f"{'.'.join(steps)}: {'unknown key' if kind == 'extra_forbidden' else message}"
+
+
 def read_model(path: str | Path, model: type[M]) -> M:
     """A model of the values in a YAML (or JSON) file; an empty file gives its defaults.
 
@@ -287,7 +300,7 @@ def read_model(path: str | Path, model: type[M]) -> M:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        faults = [_fault(values, e["loc"], e["type"], e["msg"]) for e in error.errors()]
         raise ConfigError(f"{path} cannot be used: {'; '.join(faults)}") from None  # a message is one line
 
 

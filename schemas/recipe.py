@@ -6,12 +6,31 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from schemas.config import LanguageCode, Model, read_model
 
 Label = Literal["human", "machine_translated", "ai_generated", "unknown"]
 StratumColumn = Literal["language", "page_type", "source"]
+
+
+SUFFIXES = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+def parse_tokens(value: Any) -> Any:
+    """A number of tokens as a person writes it: 300M, 1.5G, 1_000_000; suffixes are powers of 1000.
+
+    Raises:
+        ValueError: a text that is no such number.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.strip().upper().replace("_", "").replace(",", "")
+    factor = SUFFIXES.get(text[-1:], 1)
+    try:
+        return int(float(text[:-1]) * factor) if factor > 1 else int(text)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{value!r} is no number of tokens; write for example 300M") from None
 
 
 class AssumedShare(Model):
@@ -158,7 +177,9 @@ class MixRecipe(Model):
     """Everything that decides the bytes of a mix."""
 
     sources: tuple[Source, ...] = Field(description="what the mix is made of")
-    budget: int | None = Field(None, gt=0, description="tokens of the mix; null: as many as the constraints allow")
+    budget: Annotated[int | None, BeforeValidator(parse_tokens)] = Field(
+        None, gt=0, description="tokens of the mix, e.g. 300M; null: as many as the constraints allow"
+    )
     tokens: Tokens = Tokens()
     floors: tuple[Floor, ...] = Field((Floor(fresh_human=0.3),), description="smallest shares of fresh human text")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="confidence of every floor and cap that is estimated")

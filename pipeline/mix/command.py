@@ -9,9 +9,7 @@ import click
 
 from pipeline.options import common_options, start_children
 from pipeline.progress import Reporter
-from schemas.recipe import MixRecipe, load_recipe
-
-BUDGET_SUFFIXES = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+from schemas.recipe import MixRecipe, load_recipe, parse_tokens
 
 
 class Budget(click.ParamType[int]):
@@ -21,12 +19,10 @@ class Budget(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Parse `300M`, `1.5G`, `1000000`."""
-        text = str(value).strip().upper().replace("_", "").replace(",", "")
-        factor = BUDGET_SUFFIXES.get(text[-1:], 1)
         try:
-            budget = int(float(text[:-1]) * factor) if factor > 1 else int(text)
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no number of tokens; write for example 300M", param, ctx)
+            budget = int(parse_tokens(str(value)))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
         if budget <= 0:
             self.fail("the budget must be over 0", param, ctx)
         return budget

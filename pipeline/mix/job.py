@@ -271,6 +271,11 @@ def _conclude(output: Path, manifest: dict[str, Any], reporter: Reporter) -> Non
         + ("" if multiplier is None else f", error multiplier at most {multiplier:.2f}"),
         counts={name: plan[name] for name in ("tokens", "copies", "documents")},
     )
+    if plan["budget"] is None and plan["copies"] > 1.5 * plan["documents"]:
+        reporter.say(
+            f"Documents stand {plan['copies'] / plan['documents']:.1f} times on average, for want of a budget: give "
+            "one, or lower `repeats`"
+        )
     binding = [
         report["name"] + "".join(f" {value}" for value in report["stratum"].values())
         for report in plan["constraints"]
@@ -280,11 +285,11 @@ def _conclude(output: Path, manifest: dict[str, Any], reporter: Reporter) -> Non
         reporter.say(f"Binding: {', '.join(binding[:6])}")
     reporter.say(manifest["diversity"]["headline"])
     where = (
-        "weights/                  how often the mix has each document"
+        "weights/              how often the mix has each document"
         if manifest["recipe"]["output"]["weights_only"]
-        else "data/                     shards, in random order"
+        else "data/                 shards, in random order"
     )
     reporter.say(
         f"Look at:\n  {output}/report/index.html    the report\n  {output}/{where}\n"
-        f"  {output}/mix.json                 recipe, plan, bounds, lineage, digests"
+        f"  {output}/mix.json             recipe, plan, bounds, lineage, digests"
     )

@@ -34,7 +34,10 @@ def top_of(pool: Pool) -> tuple[I64, Largest]:
     kept = repair(pool, selection, pool.empty())
     begun = pool.tokens(kept) > 0  # a gap is filled with what the mix takes anyway, not with one more pass
     begun[:, 0] = True
-    return walk(pool, kept, np.where(begun, pool.full(), kept), None)[0], largest
+    top = walk(pool, kept, np.where(begun, pool.full(), kept), None)[0]
+    if len(largest.first) < len(pool.pieces):  # hosts were split since
+        largest = largest_mix(pool, pool.model)
+    return top, largest
 
 
 def _best_of(pool: Pool, largest: Largest) -> F64:

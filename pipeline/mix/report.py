@@ -67,7 +67,7 @@ def composition(cells: Sequence[Mapping[str, Any]], column: str | None = None) -
         row["parts"][part_of(cell)] += cell["tokens"]
         for name in ("tokens", "documents", "copies", "stock_tokens"):
             row[name] += cell[name]
-    rows = [{"key": key, **row} for key, row in found.items()]
+    rows = [{"key": key, **row} for key, row in found.items() if row["tokens"]]
     if column is None:
         order = [name for _, name in PARTS]
         return sorted(rows, key=lambda row: order.index(row["key"]))

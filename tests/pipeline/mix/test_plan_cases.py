@@ -241,3 +241,24 @@ def test_copies_of_hosts_with_thresholds_of_their_own() -> None:
     assert int(copies.sum()) * 10 == plan.tokens
     assert int(copies[hosts == 2**63 + 5].sum()) * 10 <= 0.2 * plan.tokens
     assert plan.thresholds[cell].hosts
+
+
+@pytest.mark.parametrize("seed", [366, 374])
+def test_hosts_that_are_split_late_are_counted_in_every_report(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    stocks = []
+    for language in range(rng.integers(1, 5)):
+        n = int(rng.integers(1, 120))
+        hosts = np.minimum(rng.zipf(1.4, n), int(rng.integers(3, 90))).astype(np.uint64)
+        cell = Cell("web", "real", True, f"l{language:02d}", "none", "assumed")
+        keys = np.sort(rng.integers(0, 2**33, n)).astype(np.uint64)
+        stocks.append(Stock(cell, keys, rng.integers(1, 3000, n), np.ones(n, np.int64), hosts, 0.9, 0.1))
+    caps = {"host": float(rng.choice([0.02, 0.03, 0.05, 0.1, 0.2])), "ungrounded": 0.2}
+    floors = [{"fresh_human": 0.3}, {"fresh_human": 0.2, "each": "language"}]
+    source = {"kind": "run", "name": "web", "run": "x"}
+    repeats = int(rng.integers(1, 5))
+    plan = plan_mix(
+        stocks, MixRecipe.model_validate({"sources": [source], "caps": caps, "floors": floors, "repeats": repeats})
+    )
+    assert plan.what_if
+    assert all(report.slack is None or report.slack >= 0 for report in plan.constraints)
