@@ -23,7 +23,7 @@ MAX_COMMAS = 3
 MAX_LINE_WORDS = 10  # of a line without a full stop, a heading or an item of a list
 
 # A sentence ends with its mark before a space and a capital letter, or with the line; abbreviations are short words.
-_SENTENCE = re.compile(r"(?<=[^\W\d_]{3}[.!?])[\"”»)]? +(?=[^\W\d_a-zà-ÿ])")
+_SENTENCE = re.compile(r"[.!?](?<=[^\W\d_]{3}.)[\"”»)]? +(?=[^\W\d_a-zà-ÿ])")
 _LINE = re.compile(r"[^\n]+")
 _SHAPE = re.compile(
     r"[^\W\d_a-zà-ÿ](?:[\w '’,%€$£:/+–-]|\([\w '’,%-]{1,60}\)|[“„][\w '’,.%-]{1,80}[”“]|«[\w '’,.%-]{1,80}»|"
@@ -31,7 +31,8 @@ _SHAPE = re.compile(
 )
 _SIMPLE = re.compile(r"[^\W\d_a-zà-ÿ][\w '’-]*\.")
 _ODD = re.compile(
-    r"[@<>=_{}\[\]|\\]|  |\d{5}|https?|www|\.\w|(?:[A-ZÀ-Þ]{2,}\W+){3}|:.*:|/.*/| -|- |^\W|\b(?:\w )(?:\w ){2}"
+    r"[@<>=_{}\[\]|\\]|  |\d{5}|%[a-z]|\$[a-z]|Ã|^[A-ZÀ-Þ]{3,} [A-ZÀ-Þ][a-zà-ÿ]+ | [.,]"
+    r"|https?|www|\.\w|(?:[A-ZÀ-Þ]{2,}\W+){3}|:.*:|/.*/| -|- |^\W|\b(?:\w )(?:\w ){2}"
 )
 
 
@@ -71,20 +72,18 @@ def mine(text: str, language: Language, closed: Sequence[tuple[int, int]] = ()) 
 def sentences(text: str) -> Iterator[tuple[int, int]]:
     """Spans of sentences, and of lines without any, that are no longer than an anchor may be. Linear in the text."""
     for line in _LINE.finditer(text):
-        begin = line.start()
-        for cut in _SENTENCE.finditer(text, line.start(), line.end()):
-            yield from _trimmed(text, begin, cut.start())
-            begin = cut.end()
-        yield from _trimmed(text, begin, line.end())
-
-
-def _trimmed(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
-    if MIN_CHARACTERS <= end - begin <= 2 * MAX_CHARACTERS:
-        held = text[begin:end]
-        begin += len(held) - len(held.lstrip())
-        end -= len(held) - len(held.rstrip())
-        if MIN_CHARACTERS <= end - begin <= MAX_CHARACTERS:
-            yield begin, end
+        begin, last = line.span()
+        if last - begin < MIN_CHARACTERS:
+            continue
+        ends = [(cut.start() + 1, cut.end()) for cut in _SENTENCE.finditer(text, begin, last)]
+        for end, following in (*ends, (last, last)):
+            if MIN_CHARACTERS <= end - begin <= 2 * MAX_CHARACTERS:
+                held = text[begin:end].rstrip()
+                sentence = held.lstrip()
+                if MIN_CHARACTERS <= len(sentence) <= MAX_CHARACTERS:
+                    start = begin + len(held) - len(sentence)
+                    yield start, start + len(sentence)
+            begin = following
 
 
 def triplet_of(sentence: str, start: int, language: Language) -> Triplet | None:
@@ -94,12 +93,17 @@ def triplet_of(sentence: str, start: int, language: Language) -> Triplet | None:
     if not MIN_WORDS <= words <= most or sentence.count(",") > MAX_COMMAS or not _SHAPE.fullmatch(sentence):
         return None
     lowered = sentence.lower()
-    numbers = sorted({n for trigger, held in language.by_trigger.items() if trigger in lowered for n in held})
+    numbers: set[int] = set()
+    for gate, triggers in language.gates:
+        if gate in lowered:
+            for trigger, held in triggers:
+                if trigger in lowered:
+                    numbers.update(held)
     negators: int | None = None
     simple: bool | None = None
-    for number in numbers:
+    for number in sorted(numbers):
         pattern = language.patterns[number]
-        found = pattern.match.search(sentence)
+        found = pattern.find(sentence)
         if found is None:
             continue
         if negators is None:  # what costs more than most patterns is asked of sentences alone that one of them fits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -36,7 +37,10 @@ class PatternData(Model):
     polarity: str = Field("negative", pattern="^(negative|affirmative)$", description="polarity of the anchor")
     trigger: str = Field(min_length=1, description="alternatives, one of which every match contains, in lower case")
     simple: bool = Field(False, description="only in short sentences of words alone, without commas and clauses")
-    match: str = Field(min_length=1, description="regular expression; %list% stands for a list or a fragment")
+    match: str = Field(
+        min_length=1,
+        description="regular expression; %list% is a list or fragment; after ^ no alternatives outside groups",
+    )
     unless: tuple[str, ...] = Field((), description="regular expressions that must not be found in the sentence")
     needs: str | None = Field(None, description="regular expression that must be found in the sentence")
     negators: int | None = Field(None, ge=0, description="negators that the sentence has; null: 1, or 0 if affirmative")
@@ -70,6 +74,7 @@ class Pattern:
 
     data: PatternData
     match: re.Pattern[str]
+    find: Callable[[str], re.Match[str] | None] = field(repr=False)  # at the beginning alone where it begins with ^
     unless: re.Pattern[str] | None
     needs: re.Pattern[str] | None
     negators: int
@@ -81,7 +86,7 @@ class Language:
 
     data: LanguageData
     patterns: tuple[Pattern, ...]
-    by_trigger: Mapping[str, tuple[int, ...]]
+    gates: tuple[tuple[str, tuple[tuple[str, tuple[int, ...]], ...]], ...]  # (part, triggers that contain it)
     negators: re.Pattern[str]
     refuse: re.Pattern[str]
     refuse_simple: re.Pattern[str]
@@ -152,7 +157,9 @@ def compile_language(data: LanguageData) -> Language:
         unless = compiled("|".join(pattern.unless), re.I) if pattern.unless else None
         negators = pattern.negators if pattern.negators is not None else int(pattern.polarity == "negative")
         needs = compiled(pattern.needs, re.I) if pattern.needs else None
-        return Pattern(pattern, compiled(pattern.match), unless, needs, negators)
+        match = compiled(pattern.match)
+        find = match.match if pattern.match.startswith("^") else match.search
+        return Pattern(pattern, match, find, unless, needs, negators)
 
     functions: dict[str, Callable[[str], str]] = {"capital": lambda text: text[:1].upper() + text[1:]}
     lowercase = frozenset(data.lists.get("lowercase", "").split())
@@ -174,7 +181,7 @@ def compile_language(data: LanguageData) -> Language:
     return Language(
         data=data,
         patterns=patterns,
-        by_trigger={trigger: tuple(numbers) for trigger, numbers in by_trigger.items()},
+        gates=_gates({trigger: tuple(numbers) for trigger, numbers in by_trigger.items()}),
         negators=compiled(data.negators, re.I),
         refuse=compiled(data.refuse, re.I),
         refuse_simple=compiled(data.refuse_simple, re.I),
@@ -183,6 +190,22 @@ def compile_language(data: LanguageData) -> Language:
         lowercase=lowercase,
         functions=functions,
     )
+
+
+def _gates(
+    by_trigger: Mapping[str, tuple[int, ...]],
+) -> tuple[tuple[str, tuple[tuple[str, tuple[int, ...]], ...]], ...]:
+    """Triggers by a part that they share, so that most sentences are asked for a few parts alone."""
+    left = dict(by_trigger)
+    gates = []
+    while left:
+        parts = Counter(
+            part for trigger in left for part in {trigger[i : i + 3] for i in range(max(1, len(trigger) - 2))}
+        )
+        gate = max(parts, key=lambda part: (parts[part], part))
+        held = tuple((trigger, left.pop(trigger)) for trigger in list(left) if gate in trigger)
+        gates.append((gate, held))
+    return tuple(gates)
 
 
 def _lower(text: str, known: frozenset[str], keep: bool) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.synthesize.polarity import mine
+from pipeline.synthesize.polarity import mine, sentences
 from pipeline.synthesize.polarity_language import LanguageData, compile_language, languages, read_language
 from schemas.config import ConfigError
 
@@ -124,6 +124,13 @@ def test_affirmative_sentences(code: str, sentence: str, negative: str) -> None:
         ("fra", "Sans cesse, le vent tourne."),
         ("fra", "Il ne mange que du pain."),
         ("fra", "La maison n'a pas de jardin."),
+        ("eng", "Young trees cannot thoroughly shade a garden."),
+        ("deu", "Falls das Tor nicht offen steht, klingeln die Gäste."),
+        ("deu", "Manche Türen werden abends nicht geschlossen."),
+        ("deu", "Im Schuppen liegen nicht lackierte Bretter."),
+        ("spa", "Para la sopa, corta una cebolla grande."),
+        ("fra", "Le soir, la sauce n'est pas fréquemment remuée."),
+        ("fra", "Le retard reste sans importance."),
     ],
 )
 def test_fixed_expressions_and_scope_are_refused(code: str, sentence: str) -> None:
@@ -136,8 +143,28 @@ def test_elision_and_contraction() -> None:
     assert pairs("spa", "Vivimos bien sin el coche.")[0] == "Vivimos bien en ausencia del coche."
 
 
+def test_gender_follows_the_ending() -> None:
+    assert pairs("fra", "La pompe tourne sans interruption.")[0] == "La pompe tourne sans la moindre interruption."
+    assert pairs("fra", "La pompe tourne sans arrosage.")[0] == "La pompe tourne sans le moindre arrosage."
+
+
+def test_every_trigger_has_a_gate() -> None:
+    for code in languages():
+        language = read_language(code)
+        held = {(trigger, number) for _, group in language.gates for trigger, numbers in group for number in numbers}
+        patterns = enumerate(language.data.patterns)
+        assert held == {(trigger, n) for n, pattern in patterns for trigger in pattern.trigger.split("|")}
+        assert all(gate in trigger for gate, group in language.gates for trigger, _ in group)
+
+
 def test_dative_follows_the_article() -> None:
     assert pairs("deu", "Wir suchen ein Zimmer ohne eine Heizung.")[1] == "Wir suchen ein Zimmer mit einer Heizung."
+
+
+def test_sentences_end_before_a_closing_mark() -> None:
+    text = "  Die Tür ist offen.  Das Tor ist „grün.” Am 3. Mai kam Dr. Maus!\n\n x \nEin Rest ohne Punkt "
+    found = [text[a:b] for a, b in sentences(text)]
+    assert found == ["Die Tür ist offen.", "Das Tor ist „grün.", "Am 3. Mai kam Dr. Maus!", "Ein Rest ohne Punkt"]
 
 
 def test_spans_reproduce_and_do_not_overlap() -> None:
