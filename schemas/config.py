@@ -273,7 +273,8 @@ def _fault(values: Any, place: Sequence[int | str], kind: str, message: str) -> 
     """What is wrong where. Steps of a place that are kinds of a model, and no keys of the file, are left out."""
     steps, inside = [], values
     for number, step in enumerate(place):
-        if isinstance(inside, dict) and step not in inside and number + 1 < len(place):
+        is_kind = isinstance(inside, dict) and (step not in inside or step == inside.get("kind"))
+        if is_kind and number + 1 < len(place):
             continue
         steps.append(str(step))
         known = isinstance(inside, list | tuple | dict) and (not isinstance(inside, dict) or step in inside)

@@ -126,14 +126,15 @@ def cut_file(file: MixFile, part: int, plan: ChoosePlan, counts: Mapping[str, in
     """
     choice = choose(file, plan)
     stem = f"{file.input.number:05d}"
-    rows = manifest_rows(
-        choice.candidates, choice.copies, choice.held_out, file.input.source, file.folder, file.input.path
-    )
+    path = Path(file.input.path)
+    inside = path.relative_to(file.folder) if path.is_relative_to(file.folder) else path
+    places = {"source": file.input.source, "run": file.name or file.folder, "file": inside.as_posix()}
+    rows = manifest_rows(choice.candidates, choice.copies, choice.held_out, places)
     entry = write_manifest(plan.root, part, plan.files, rows, plan.seed)
     pieces = _ledger_pieces(file, choice, Path(plan.pieces) / f"{stem}.used.arrow", counts[INDEX])
     if len(choice.copies) and not plan.weights_only:
-        path = Path(plan.pieces) / f"{stem}.rows.arrow"
-        pieces += write_batches(path, PIECE, _parts(file, choice, plan, counts))
+        rows_path = Path(plan.pieces) / f"{stem}.rows.arrow"
+        pieces += write_batches(rows_path, PIECE, _parts(file, choice, plan, counts))
     train, validation = (_count(file.input.source, choice, mask) for mask in (~choice.held_out, choice.held_out))
     return Cut(pieces, entry, train, validation)
 

@@ -77,7 +77,7 @@ def print_plan(recipe: MixRecipe, *, workers: int, reporter: Reporter) -> None:
 def mix_job(recipe: MixRecipe, output: Path, *, workers: int, beam_options: Sequence[str], reporter: Reporter) -> int:
     """Make a mix; returns the exit code."""
     check_format(recipe.output.format)
-    _check_outside(recipe, output)
+    check_outside(recipe, output)
     inputs = mix_inputs(recipe)
     folder = RunFolder(output, MANIFEST, "recipe")
     begun = folder.state()
@@ -95,7 +95,7 @@ def mix_job(recipe: MixRecipe, output: Path, *, workers: int, beam_options: Sequ
     return 0
 
 
-def _check_outside(recipe: MixRecipe, output: Path) -> None:
+def check_outside(recipe: MixRecipe, output: Path) -> None:
     """Raise RunError where the output lies in a folder that the recipe reads, or the other way round."""
     place = output.resolve()
     read = [*recipe.freshness.runs, *recipe.freshness.mixes]

@@ -5,7 +5,7 @@ Part k of `weights/` is of the k-th data file of the mix, its rows ascending.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -56,15 +56,11 @@ def manifest_rows(
     candidates: pa.Table,
     copies: npt.NDArray[np.int32],
     held_out: npt.NDArray[np.bool_],
-    source: str,
-    folder: str,
-    path: str,
+    places: Mapping[str, str],
 ) -> pa.Table:
-    """WEIGHTS of the chosen candidates of the data file `path` of the run or ingest `folder`."""
-    inside = Path(path).relative_to(folder) if Path(path).is_relative_to(folder) else Path(path)
-    constant = {"source": source, "run": folder, "file": inside.as_posix()}
+    """WEIGHTS of the chosen candidates of a data file; `places` are source, run and file of all of them."""
     columns = {
-        **{name: pa.repeat(pa.scalar(value), len(copies)) for name, value in constant.items()},
+        **{name: pa.repeat(pa.scalar(value), len(copies)) for name, value in places.items()},
         **{name: candidates.column(name) for name in ("doc_id", "row", "tokens", "origin", "fresh", "group")},
         **{name: candidates.column(name) for name in ("language", "page_type")},
         "provenance_label": candidates.column("label"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,9 +18,8 @@ import xxhash
 from pipeline.keys import write_arrow
 from pipeline.read.formats import detect_format
 from pipeline.read.gzip_members import Window
-from pipeline.read.records import ReadLimits
 from pipeline.read.storage import InputError, open_file
-from pipeline.read.tables import json_lines, open_lines
+from pipeline.read.tables import json_objects
 from pipeline.runs import RunError
 from pipeline.synthesize.polarity import Triplet, mine
 from pipeline.synthesize.polarity_language import Language, read_language
@@ -146,20 +145,13 @@ def _parquet_rows(path: str, options: Options) -> Iterator[dict[str, Any]]:
 
 
 def _json_rows(path: str, options: Options) -> Iterator[dict[str, Any]]:
-    window = Window(open_file(path))
-    seen = False
-    for number, line in enumerate(json_lines(open_lines(window, detect_format(window).codec), ReadLimits())):
-        if isinstance(line, tuple):
-            raise InputError(f"{path}: row {number}: {line[1]}")
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
-        if not isinstance(row, dict):
-            raise InputError(f"{path}: row {number} is no JSON object; repair the table, or leave the row out")
-        names = _columns(path, None if seen else set(row), options)
-        seen = True
-        yield from _usable({key: row.get(name) for key, name in names.items()}, [], options)
+    with contextlib.closing(open_file(path)) as file:
+        window = Window(file)
+        seen = False
+        for row in json_objects(path, window, detect_format(window).codec):
+            names = _columns(path, None if seen else set(row), options)
+            seen = True
+            yield from _usable({key: row.get(name) for key, name in names.items()}, [], options)
 
 
 def _columns(path: str, have: set[str] | None, options: Options) -> dict[str, str]:

@@ -12,6 +12,13 @@ import pytest
 import yaml
 from conftest import SampleRun, headwater
 
+from pipeline.mix.job import check_outside
+from pipeline.mix.prepare import check_ingested
+from pipeline.mix.verify import verify_mix
+from pipeline.mix.weights import read_weighted
+from pipeline.runs import RunError
+from schemas.recipe import MixRecipe
+
 Row = dict[str, Any]
 RECIPE: dict[str, Any] = {
     "sources": [
@@ -179,3 +186,62 @@ def test_a_finished_mix_is_left_alone_and_another_recipe_refused(world: Path) ->
     again = headwater("mix", world / "mix.yaml", "--output", world / "mix", "--seed", "other")
     assert again.returncode == 2
     assert "made with another recipe (changed: seed)" in again.stderr
+
+
+def recipe_with(run: Path, *folders: Path) -> MixRecipe:
+    sources: list[Row] = [{"kind": "run", "name": "web", "run": str(run)}]
+    sources += [{"kind": "synthetic", "name": f"s{number}", "files": [str(one)]} for number, one in enumerate(folders)]
+    return MixRecipe.model_validate({"sources": sources})
+
+
+def test_text_that_was_ingested_for_another_run_is_refused(world: Path, tmp_path: Path) -> None:
+    ingested = world / "mix" / "synthetic" / "rewrites"
+    check_ingested(recipe_with(world / "run", ingested))
+    other = tmp_path / "other"
+    shutil.copytree(world / "run", other)
+    index = json.loads((other / "index" / "index.json").read_text())
+    (other / "index" / "index.json").write_text(json.dumps({**index, "run": "0123456789abcdef"}))
+    with pytest.raises(RunError, match="was not compared with"):
+        check_ingested(recipe_with(other, ingested))
+    with pytest.raises(RunError, match="were not compared with each other"):
+        check_ingested(recipe_with(world / "run", ingested, ingested))
+
+
+def test_a_mix_and_what_it_reads_do_not_lie_in_one_another(world: Path) -> None:
+    recipe = recipe_with(world / "run")
+    for output in (world / "run" / "data" / "mixed", world / "run", world):
+        with pytest.raises(RunError, match="lies in"):
+            check_outside(recipe, output)
+    check_outside(recipe, world / "beside")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda m: m["plan"].update(fresh_human_share=0.99), "fresh_human_share"),
+        (lambda m: m["bounds"][0].update(human_low=1.0), "counts and bounds"),
+        (lambda m: m["validation"].update(documents=10**6), "held out"),
+        (lambda m: m.update(files=[f for f in m["files"] if not f["path"].startswith("index/")]), "index"),
+        (lambda m: m["files"][0].update(path="../../etc/hostname"), "not in the mix"),
+        (lambda m: m["recipe"].update(seed="other"), "recipe_fingerprint"),
+    ],
+)
+def test_claims_that_were_tampered_with_are_found(world: Path, tmp_path: Path, change: Any, said: str) -> None:
+    (tmp_path / "mix").mkdir()
+    for one in (world / "mix").iterdir():
+        if one.name != "mix.json":
+            (tmp_path / "mix" / one.name).symlink_to(one)
+    manifest = json.loads((world / "mix" / "mix.json").read_text())
+    change(manifest)
+    (tmp_path / "mix" / "mix.json").write_text(json.dumps(manifest))
+    assert any(said in problem for problem in verify_mix(tmp_path / "mix"))
+
+
+def test_a_mix_that_is_moved_reads_its_synthetic_text_from_where_it_is(world: Path, tmp_path: Path) -> None:
+    shutil.copytree(world / "mix", tmp_path / "moved")
+    texts = {(one.doc_id, one.copy): one.text for one in read_weighted(tmp_path / "moved", order="mix")}
+    assert texts == {(row["doc_id"], row["copy"]): row["text"] for row in mixed(world / "mix")}
+    names = {
+        row["run"] for file in (tmp_path / "moved" / "weights").glob("*") for row in pq.read_table(file).to_pylist()
+    }
+    assert "mix:synthetic/rewrites" in names
