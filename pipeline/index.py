@@ -76,6 +76,8 @@ def read_manifest(root: Path, names: Sequence[str] = ("run.json",)) -> dict[str,
         RunError: there is none, or it is no JSON object with the parts of one.
     """
     path = next((root / name for name in names if (root / name).is_file()), root / names[0])
+    if not path.is_file() and any((root / name).is_file() for name in MANIFESTS):
+        raise RunError(f"{root} holds a mix or ingested text, and no run; make it again from its sources")
     if not path.is_file():
         raise RunError(f"{root} holds no finished run (run.json is missing); give the folder of one, or finish it")
     try:

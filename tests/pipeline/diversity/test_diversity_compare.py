@@ -63,7 +63,7 @@ def test_entropy_and_divergence_by_hand() -> None:
 def test_zipf_exponent_of_the_law_itself() -> None:
     ranks = np.arange(1, 3_000)
     assert zipf_exponent(np.round(1e7 / ranks).astype(np.int32)) == pytest.approx(1.0, abs=0.001)
-    assert zipf_exponent(np.round(1e9 / ranks**1.5).astype(np.int32)) == pytest.approx(1.5, abs=0.001)
+    assert zipf_exponent(np.round(1e7 / ranks**1.5).astype(np.int32)) == pytest.approx(1.5, abs=0.01)
     assert zipf_exponent(np.array([100, 3], np.int32)) == pytest.approx(0)  # no word at any of the ranks
 
 
