@@ -284,12 +284,14 @@ def _conclude(output: Path, manifest: dict[str, Any], reporter: Reporter) -> Non
     if binding:
         reporter.say(f"Binding: {', '.join(binding[:6])}")
     reporter.say(manifest["diversity"]["headline"])
-    where = (
-        "weights/              how often the mix has each document"
-        if manifest["recipe"]["output"]["weights_only"]
-        else "data/                 shards, in random order"
-    )
-    reporter.say(
-        f"Look at:\n  {output}/report/index.html    the report\n  {output}/{where}\n"
-        f"  {output}/mix.json             recipe, plan, bounds, lineage, digests"
-    )
+    weights_only = manifest["recipe"]["output"]["weights_only"]
+    places = {
+        "report/index.html": "the report",
+        **(
+            {"weights/": "how often the mix has each document"}
+            if weights_only
+            else {"data/": "shards, in random order"}
+        ),
+        "mix.json": "recipe, plan, bounds, lineage, digests",
+    }
+    reporter.say("Look at:" + "".join(f"\n  {output}/{name:<20} {what}" for name, what in places.items()))
