@@ -168,7 +168,6 @@ def _make(
         },
         "files": sorted(map(asdict, entries), key=lambda entry: str(entry["path"])),
     }
-    folder.clean([entry.path for entry in entries])
     _report(root, manifest, metrics)
     manifest["execution"] = {
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -191,11 +190,12 @@ def _report(root: Path, manifest: dict[str, Any], metrics: Sequence[Metric]) -> 
 
 def mix_files(prepared: Prepared, root: Path) -> list[MixFile]:
     """The data files of a mix in `root`, with the folder and the run of each."""
+    folders = {name for names in prepared.folders.values() for name in names}
+    runs = {name: read_index(name).run for name in folders if (Path(name) / "run.json").is_file()}
     found = []
     for file in prepared.files:
         folder = next(name for name in prepared.folders[file.source] if Path(file.path).is_relative_to(name))
-        is_run = (Path(folder) / "run.json").is_file()
-        found.append(MixFile(file, folder, read_index(folder).run if is_run else None, folder_name(folder, root)))
+        found.append(MixFile(file, folder, runs.get(folder), folder_name(folder, root)))
     return found
 
 

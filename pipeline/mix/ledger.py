@@ -16,9 +16,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.index import INDEX_FILE, index_json
+from pipeline.report.write import publish_text
 from pipeline.runs import RunError
 from pipeline.write import INDEX, Piece, conform, read_piece, write_tables
-from schemas.manifest import FileEntry, sha256_of
+from schemas.manifest import FileEntry
 
 GROUP_ROWS = 1 << 14  # about 16 MiB of sketches and bands
 
@@ -122,8 +123,4 @@ def write_ledger_file(
     parameters, names = ledger_parameters(folders)
     manifest = {"config_fingerprint": recipe_fingerprint, "inputs_fingerprint": inputs_fingerprint}
     documents, digests = sum(entry.rows for entry in entries), [entry.sha256 for entry in entries]
-    path = Path(root) / INDEX_FILE
-    temporary = path.with_name(f".{path.name}.writing")
-    temporary.write_text(index_json(manifest, parameters, documents, names, digests), encoding="utf-8")
-    temporary.replace(path)
-    return FileEntry(INDEX_FILE, 0, path.stat().st_size, sha256_of(path))
+    return publish_text(Path(root), INDEX_FILE, index_json(manifest, parameters, documents, names, digests))

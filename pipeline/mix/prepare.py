@@ -6,30 +6,28 @@ indexes ─ FindSeen ────────────────┴─ Surv
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import apache_beam as beam
 import pyarrow.parquet as pq
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.index import MANIFESTS, read_index, read_manifest
-from pipeline.job import LOCAL_RUNNER
 from pipeline.mix.candidates import InputFile
+from pipeline.mix.engine import running
 from pipeline.mix.freshness import FindSeen, FreshnessPlan, held_out_twins, plan_freshness
 from pipeline.mix.human_share import Bound, estimate_bounds, read_controls
 from pipeline.mix.inputs import plan_inputs
 from pipeline.mix.plan_model import Stock
 from pipeline.mix.stock import gather_stocks
 from pipeline.mix.survey import FileSurvey, SurveyFiles, plan_survey
-from pipeline.packing import spilling
 from pipeline.progress import Reporter
 from pipeline.runs import RunError
 from pipeline.synthesize.ingest import ingest
+from schemas.manifest import write_json
 from schemas.recipe import MixRecipe, RunSource, SyntheticSource
 
 
@@ -119,17 +117,6 @@ def ingest_sources(recipe: MixRecipe, folder: Path, workers: int, reporter: Repo
     return found
 
 
-@contextlib.contextmanager
-def running(work: Path, beam_options: Sequence[str]) -> Iterator[tuple[beam.Pipeline, bool]]:
-    """A pipeline that runs at the end of the block, on this machine unless an option names a runner; and whether it
-    spreads over machines."""
-    is_local = not any(option.startswith("--runner") for option in beam_options)
-    options = [f"--runner={LOCAL_RUNNER}", *beam_options] if is_local else list(beam_options)
-    spill = spilling(work / "shuffle") if is_local else contextlib.nullcontext()
-    with spill, beam.Pipeline(options=PipelineOptions(options, save_main_session=False)) as pipeline:
-        yield pipeline, not is_local
-
-
 def prepare(
     recipe: MixRecipe, work: Path, synthetic: Path, workers: int, beam_options: Sequence[str], reporter: Reporter
 ) -> Prepared:
@@ -156,7 +143,7 @@ def prepare(
     accounts = folder / "surveys.json"
 
     def keep(surveys: list[FileSurvey]) -> None:
-        accounts.write_text(json.dumps([asdict(one) for one in surveys]), encoding="utf-8")
+        write_json(accounts, [asdict(one) for one in surveys])
 
     with running(work, beam_options) as (pipeline, spreads):
         _ = (

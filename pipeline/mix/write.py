@@ -16,18 +16,18 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.calls import Call, RunOnHost
-from pipeline.job import LOCAL_RUNNER
 from pipeline.mix.candidates import Cell
 from pipeline.mix.choose import INDEX, VALIDATION, ChoosePlan, Cut, MixFile, cut_file, measure_file, shard_counts
+from pipeline.mix.engine import running
 from pipeline.mix.formats import check_format, file_name
 from pipeline.mix.ledger import index_files, write_ledger_part
 from pipeline.mix.rows import WrittenCounts, add_counts
 from pipeline.mix.shards import WrittenShard, write_shard
+from pipeline.runs import RunFolder
 from pipeline.write import Piece, file_path
-from schemas.manifest import FileEntry
+from schemas.manifest import FileEntry, write_json
 
 
 class WriteMix(beam.PTransform):  # type: ignore[misc]
@@ -137,8 +137,7 @@ class WrittenMix:
 def write_mix(files: Sequence[MixFile], plan: ChoosePlan, workers: int, beam_options: Sequence[str] = ()) -> WrittenMix:
     """Run `WriteMix` by itself, on this machine unless `beam_options` name a runner.
 
-    Files that an earlier attempt left in `data`, `weights` and `index` of the mix and that are not of this one are
-    removed in the end.
+    Files that an earlier attempt left in the folders of results, and that are not of this one, are removed in the end.
 
     Raises:
         ConfigError: the library of the format is not installed.
@@ -153,25 +152,22 @@ def write_mix(files: Sequence[MixFile], plan: ChoosePlan, workers: int, beam_opt
         Path(folder).mkdir(parents=True, exist_ok=True)
     summary = Path(plan.pieces) / "written.json"
     summary.unlink(missing_ok=True)
-    is_local = not any(option.startswith("--runner") for option in beam_options)
-    options = [f"--runner={LOCAL_RUNNER}", *beam_options] if is_local else list(beam_options)
-    pipeline = beam.Pipeline(options=PipelineOptions(options, save_main_session=False))
-    written = (
-        pipeline
-        | "Files" >> beam.Create(list(enumerate(ordered)))
-        | "WriteMix" >> WriteMix(plan, indexes, workers, 1 if is_local else max(1, len(ordered)))
-    )
-    _ = (
-        pipeline
-        | "Finish" >> beam.Create([str(summary)])
-        | "WriteSummary"
-        >> beam.Map(_write_summary, beam.pvalue.AsList(written["entries"]), beam.pvalue.AsList(written["counts"]))
-    )
-    state = pipeline.run().wait_until_finish()
-    if str(state) not in ("DONE", "None") or not summary.exists():
-        raise RuntimeError(f"the Beam runner ended in state {state}; its log says why")
+    with running(Path(plan.pieces), beam_options) as (pipeline, spreads):
+        written = (
+            pipeline
+            | "Files" >> beam.Create(list(enumerate(ordered)))
+            | "WriteMix" >> WriteMix(plan, indexes, workers, max(1, len(ordered)) if spreads else 1)
+        )
+        _ = (
+            pipeline
+            | "Finish" >> beam.Create([str(summary)])
+            | "WriteSummary"
+            >> beam.Map(_write_summary, beam.pvalue.AsList(written["entries"]), beam.pvalue.AsList(written["counts"]))
+        )
+    if not summary.exists():
+        raise RuntimeError("the Beam runner left no account of what it wrote; its log says why")
     mix = _read_summary(summary)
-    remove_leftovers(plan.root, [entry.path for entry in mix.entries])
+    RunFolder(plan.root).clean([entry.path for entry in mix.entries])
     return mix
 
 
@@ -186,10 +182,7 @@ def _write_summary(path: str, entries: list[FileEntry], counts: list[tuple[str, 
             split: [[asdict(cell), asdict(cells[cell])] for cell in sorted(cells)] for split, cells in total.items()
         },
     }
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.writing")
-    temporary.write_text(json.dumps(values), encoding="utf-8")
-    temporary.replace(target)
+    write_json(Path(path), values)
 
 
 def _read_summary(path: Path) -> WrittenMix:
@@ -200,12 +193,3 @@ def _read_summary(path: Path) -> WrittenMix:
         for split in ("train", "validation")
     }
     return WrittenMix(tuple(entries), cells["train"], cells["validation"])
-
-
-def remove_leftovers(root: str | Path, published: Sequence[str]) -> None:
-    """Remove files of earlier attempts from `data`, `weights` and `index` of a mix."""
-    wanted = {Path(root) / name for name in published}
-    for folder in ("data", "weights", "index"):
-        for path in (Path(root) / folder).rglob("*"):
-            if path.is_file() and path not in wanted:
-                path.unlink()
